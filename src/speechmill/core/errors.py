@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of errors; each says what, where, the values, and the next command.
+
+    SpeechmillError
+    ├── ConfigError            the corpus file or an option is wrong; nothing was started (exit 2)
+    │   ├── UnknownBackend     no file and no entry point of that name
+    │   ├── MissingDependency  a backend needs a package; the message holds the pip command
+    │   ├── MissingModel       a backend needs weights; the message holds the command that pulls them
+    │   ├── UnsupportedLanguage  names the backends that know the language
+    │   └── Unsupported        an engine or orchestrator can't do what was asked
+    ├── WorkspaceError         the workspace is held, of another version, unwritable or corrupt (exit 2)
+    │   └── WorkspaceBusy      another live run holds it
+    ├── FormatError            a file that can't be read as what it claims to be
+    └── ItemError              one recording or segment can't be processed: becomes a Failed or a gap
+        ├── AudioError         no, broken or too little audio
+        ├── TranscriptError    a sidecar that can't be used
+        ├── Unscorable         a metric has no value for this segment
+        └── Unalignable        text and audio can't be aligned
+"""
+
+from __future__ import annotations
+
+
+class SpeechmillError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class ConfigError(SpeechmillError):
+    """The corpus file or an option is wrong."""
+
+
+class UnknownBackend(ConfigError):
+    """No backend of that name in the family."""
+
+
+class MissingDependency(ConfigError):
+    """A backend's package is not installed."""
+
+
+class MissingModel(ConfigError):
+    """A backend's weights are not here."""
+
+
+class UnsupportedLanguage(ConfigError):
+    """A backend was asked for a language that it doesn't know."""
+
+
+class Unsupported(ConfigError):
+    """An engine, an orchestrator or a backend can't do what was asked."""
+
+
+class WorkspaceError(SpeechmillError):
+    """The workspace can't be used as it is."""
+
+
+class WorkspaceBusy(WorkspaceError):
+    """Another live run holds the workspace."""
+
+
+class FormatError(SpeechmillError):
+    """A file is not what it claims to be. The message starts with its path, and a line where there is one."""
+
+
+class ItemError(SpeechmillError):
+    """One recording or segment can't be processed; the run goes on.
+
+    reason: a short kebab-case class, the same for every item that fails this way.
+    permanent: False where another try may succeed (a dead disk, a dead worker).
+    """
+
+    def __init__(self, reason: str, detail: str = "", *, permanent: bool = True) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+        self.permanent = permanent
+
+
+class AudioError(ItemError):
+    """No, broken or too little audio."""
+
+
+class TranscriptError(ItemError):
+    """A transcript that exists but can't be used."""
+
+
+class Unscorable(ItemError):
+    """A metric has no value for this segment."""
+
+
+class Unalignable(ItemError):
+    """Text and audio of a segment can't be aligned."""

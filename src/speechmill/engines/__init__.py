@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where tasks run: map(tasks) -> results, unordered, bounded in flight."""

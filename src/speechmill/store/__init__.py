@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept: the ledger of stage results and the dataset made from it."""
