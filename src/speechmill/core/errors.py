@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tree of errors; each says what, where, the values, and the next command.
 
-    SpeechmillError
-    ├── ConfigError            the corpus file or an option is wrong; nothing was started (exit 2)
-    │   ├── UnknownBackend     no file and no entry point of that name
-    │   ├── MissingDependency  a backend needs a package; the message holds the pip command
-    │   ├── MissingModel       a backend needs weights; the message holds the command that pulls them
-    │   ├── UnsupportedLanguage  names the backends that know the language
-    │   └── Unsupported        an engine or orchestrator can't do what was asked
-    ├── WorkspaceError         the workspace is held, of another version, unwritable or corrupt (exit 2)
-    │   └── WorkspaceBusy      another live run holds it
-    ├── FormatError            a file that can't be read as what it claims to be
-    └── ItemError              one recording or segment can't be processed: becomes a Failed or a gap
-        ├── AudioError         no, broken or too little audio
-        ├── TranscriptError    a sidecar that can't be used
-        ├── Unscorable         a metric has no value for this segment
-        └── Unalignable        text and audio can't be aligned
+SpeechmillError
+├── ConfigError            the corpus file or an option is wrong; nothing was started (exit 2)
+│   ├── UnknownBackend     no file and no entry point of that name
+│   ├── MissingDependency  a backend needs a package; the message holds the pip command
+│   ├── MissingModel       a backend needs weights; the message holds the command that pulls them
+│   ├── UnsupportedLanguage  names the backends that know the language
+│   └── Unsupported        an engine or orchestrator can't do what was asked
+├── WorkspaceError         the workspace is held, of another version, unwritable or corrupt (exit 2)
+│   └── WorkspaceBusy      another live run holds it
+├── FormatError            a file that can't be read as what it claims to be
+└── ItemError              one recording or segment can't be processed: becomes a Failed or a gap
+    ├── AudioError         no, broken or too little audio
+    ├── TranscriptError    a sidecar that can't be used
+    ├── Unscorable         a metric has no value for this segment
+    └── Unalignable        text and audio can't be aligned
 """
 
 from __future__ import annotations

@@ -39,8 +39,7 @@ class Dataset:
     def segments(self, *, kept: bool = True) -> Iterator[Segment]:
         """Yield segments ordered by recording, channel and start; `kept=False` yields the dropped ones too."""
         for batch in pq.ParquetFile(self._segments).iter_batches(ROWS_AT_ONCE):
-            for row in batch.to_pylist():
-                row["gaps"] = dict(row["gaps"])
+            for row in batch.to_pylist(maps_as_pydicts="strict"):
                 segment = msgspec.convert(row, Segment)
                 if not (kept and segment.drops):
                     yield segment

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are either whole or absent: temporary name, fsync, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+TEMPORARY = ".tmp-"  # prefix of names that a crash may leave behind; `speechmill gc` removes them
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; on success it becomes `path`, on failure it goes.
+
+    File and folder are fsynced, so that what has its name survives a power cut.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays: libraries choose a format by it.
+    temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex[:12]}{path.suffix}"
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename durable. Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole small file atomically."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(*parts: bytes | str) -> str:
+    """Hex SHA-256 of length-prefixed parts, so that ("ab", "c") and ("a", "bc") differ."""
+    state = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        state.update(len(raw).to_bytes(8, "big"))
+        state.update(raw)
+    return state.hexdigest()

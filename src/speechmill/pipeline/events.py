@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happened in a run: one line per event and writer, and a summary at the end.
+
+`runs/<id>/events-<writer>.jsonl` holds `Event` lines (timings live here and never in results);
+`runs/<id>/summary.json` holds one `Summary`. Status, report and estimates read these.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from speechmill.core.files import write_bytes
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """One stage done (or failed) for one recording."""
+
+    time: float  # seconds since the epoch
+    stage: str
+    recording_id: str
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    audio_s: float = 0.0
+    peak_rss_mb: float = 0.0  # of the worker process, so far
+    failed: str | None = None  # reason
+    detail: str = ""
+    attempt: int = 1
+
+
+class StageCount(Struct):
+    """What one run did in one stage. `processed` 0 means: everything was there already."""
+
+    fingerprint: str
+    processed: int = 0  # results written in this run, failures included
+    cached: int = 0  # results found
+    failed: int = 0  # items whose result is a failure, old or new
+    pending: int = 0  # items without a result (interrupted, or blocked by a failure upstream)
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    audio_s: float = 0.0  # audio processed in this run
+
+
+class FailedItem(Struct, frozen=True):
+    """A recording that did not get through a stage."""
+
+    recording_id: str
+    uri: str
+    stage: str
+    reason: str
+    detail: str = ""
+    permanent: bool = False
+    attempts: int = 1
+
+
+class Summary(Struct):
+    """A finished or interrupted run."""
+
+    run: str
+    started: float
+    finished: float | None = None
+    exit_status: int | None = None
+    recordings: int = 0
+    aliases: int = 0  # recordings whose content another one has already
+    audio_s: float = 0.0
+    stages: dict[str, StageCount] = {}
+    failures: list[FailedItem] = []
+    peak_rss_mb: float = 0.0  # sum over the main process and its workers, at the worst moment seen
+    workers: int = 1
+
+
+def read_summary(folder: Path) -> Summary | None:
+    """Read `summary.json` of a run's folder; None where the run was cut off before it wrote one."""
+    try:
+        return msgspec.json.decode((folder / "summary.json").read_bytes(), type=Summary)
+    except FileNotFoundError:
+        return None
+
+
+def write_summary(folder: Path, summary: Summary) -> None:
+    """Write `summary.json` atomically."""
+    write_bytes(folder / "summary.json", msgspec.json.format(msgspec.json.encode(summary), indent=2))
+
+
+def read_events(folder: Path) -> list[Event]:
+    """Read every writer's events, by time. A line cut off by a crash is left out."""
+    decoder = msgspec.json.Decoder(Event)
+    events = []
+    for path in sorted(folder.glob("events-*.jsonl")):
+        whole, _, _cut_off = path.read_bytes().rpartition(b"\n")
+        events += [decoder.decode(line) for line in whole.splitlines()]
+    return sorted(events, key=lambda event: event.time)
