@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Praat TextGrids: one for each recording, words and phones of each speaker in tiers of their own.
+
+Tiers are named as the Montreal Forced Aligner names them: `words` and `phones`, or `<speaker> - words` where there
+are several speakers. Two rules keep what a tier can't hold: segments of one speaker that overlap go to tiers
+numbered (2), (3), ...; and the text of a segment that has no words stands in a tier `utterances`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+
+from msgspec import Struct
+
+from speechmill.core.stage import Context
+from speechmill.core.timebase import tick
+from speechmill.core.types import Recording, Segment, Word
+from speechmill.exporters._attribution import write_attribution
+from speechmill.exporters._kept import by_recording
+from speechmill.formats.textgrid import IntervalTier, TextGrid, write
+from speechmill.store.dataset import Dataset
+
+VERSION = "1"
+REQUIRES = ()
+UNKNOWN = "unknown"  # the tier of segments whose speaker nobody knows
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing to choose."""
+
+
+class Backend:
+    """Writes <recording>.TextGrid, in Praat's long format, and ATTRIBUTION.tsv."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self._config = config
+
+    def export(self, dataset: Dataset, folder: Path) -> int:
+        """Write the recordings that have kept segments. Returns the number of segments."""
+        count = 0
+        recordings: list[Recording] = []
+        for recording, streamed in by_recording(dataset):
+            segments = list(streamed)
+            count += len(segments)
+            recordings.append(recording)
+            write(folder / f"{recording.id}.TextGrid", text_grid(recording.duration, segments))
+        write_attribution(folder, recordings)
+        return count
+
+
+def text_grid(duration: float, segments: Iterable[Segment]) -> TextGrid:
+    """Lay the segments of one recording of `duration` seconds out in tiers."""
+    by_speaker: dict[str, list[Segment]] = {}
+    for segment in sorted(segments, key=lambda segment: (segment.start, segment.id)):
+        by_speaker.setdefault(segment.speaker or UNKNOWN, []).append(segment)
+    tiers = []
+    for speaker, spoken in by_speaker.items():
+        prefix = f"{speaker} - " if len(by_speaker) > 1 else ""
+        for number, lane in enumerate(lanes(spoken), start=1):
+            suffix = f" ({number})" if number > 1 else ""
+            tiers.extend(_tiers(prefix, suffix, lane, duration))
+    return TextGrid(0.0, duration, tuple(tiers))
+
+
+def lanes(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Deal segments, ordered by start, into as few lanes as hold them without overlap."""
+    found: list[list[Segment]] = []
+    for segment in segments:
+        free = next((lane for lane in found if tick(_end(lane[-1])) <= tick(_start(segment))), None)
+        if free is None:
+            found.append([segment])
+        else:
+            free.append(segment)
+    return found
+
+
+def _start(segment: Segment) -> float:
+    return min([segment.start, *(symbol.start for symbol in (*segment.words, *segment.phones))])
+
+
+def _end(segment: Segment) -> float:
+    return max([segment.end, *(symbol.end for symbol in (*segment.words, *segment.phones))])
+
+
+def _tiers(prefix: str, suffix: str, lane: list[Segment], duration: float) -> list[IntervalTier]:
+    columns: dict[str, Iterable[Word]] = {
+        "words": chain.from_iterable(segment.words for segment in lane),
+        "phones": chain.from_iterable(segment.phones for segment in lane),
+    }
+    bare = [segment for segment in lane if segment.text and not segment.words]
+    if bare:
+        columns["utterances"] = [Word(segment.text or "", segment.start, segment.duration) for segment in bare]
+    return [IntervalTier(f"{prefix}{name}{suffix}", in_order(symbols, duration)) for name, symbols in columns.items()]
+
+
+def in_order(symbols: Iterable[Word], duration: float) -> tuple[Word, ...]:
+    """Make symbols fit a tier: inside the recording, each after the one before it.
+
+    What overlaps is clipped at its start; what has then nothing left shares the interval before it ("a b"), or is
+    left out where there is none.
+    """
+    placed: list[Word] = []
+    for symbol in sorted(symbols, key=lambda symbol: symbol.start):
+        start = max(symbol.start, placed[-1].end if placed else 0.0)
+        length = min(symbol.end, duration) - start
+        if tick(length) > 0:
+            placed.append(Word(symbol.symbol, start, length, symbol.score))
+        elif placed:
+            last = placed[-1]
+            placed[-1] = Word(f"{last.symbol} {symbol.symbol}", last.start, last.duration, last.score)
+    return tuple(placed)

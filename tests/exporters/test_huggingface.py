@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+import yaml
+
+from speechmill.core.stage import Context
+from speechmill.core.types import Recording, Rights, Segment
+from speechmill.exporters._huggingface_card import MAX_TABLE_ROWS, Summary, front_matter, hub_licence, write_card
+from speechmill.exporters.huggingface import Backend, Config
+from speechmill.store.dataset import Dataset
+
+
+def load(folder: Path, cache: Path) -> Any:
+    return datasets.load_dataset(str(folder), cache_dir=str(cache), split="train")
+
+
+def test_datasets_opens_it_with_its_features(dataset: Dataset, folder: Path, context: Context, tmp_path: Path) -> None:
+    assert Backend(Config(), context).export(dataset, folder) == 3
+    opened = load(folder, tmp_path / "cache")
+    assert opened.features["audio"] == datasets.Audio(sampling_rate=24_000)
+    assert opened.column_names == [
+        "id",
+        "audio",
+        "text",
+        "language",
+        "speaker",
+        "recording_id",
+        "start",
+        "duration",
+        "words",
+        "phones",
+        "score_snr_db",
+        "score_dnsmos",
+        "licence",
+        "attribution",
+    ]
+    rows = opened.remove_columns("audio")
+    assert rows["text"][0] == 'She said "no"\nand <script>alert(1)</script> | left, \\ done'
+    assert (rows[0]["score_snr_db"], rows[0]["score_dnsmos"]) == (21.5, None)
+    assert (rows[2]["language"], rows[2]["licence"], rows[2]["duration"]) == ("vi", None, 1.5)
+    assert rows[2]["words"] == [
+        {"symbol": "xin", "start": 0.0, "duration": 0.25, "score": 0.5},
+        {"symbol": "chào", "start": 0.25, "duration": 1.25, "score": 0.75},
+    ]
+
+
+def test_audio_is_exactly_the_segment_of_its_channel(
+    dataset: Dataset, folder: Path, context: Context, tmp_path: Path
+) -> None:
+    Backend(Config(), context).export(dataset, folder)
+    raw = load(folder, tmp_path / "cache").cast_column("audio", datasets.Audio(decode=False))[1]["audio"]
+    (tmp_path / "cut.flac").write_bytes(raw["bytes"])
+    cut, rate = soundfile.read(tmp_path / "cut.flac", dtype="int16")
+    whole, _ = soundfile.read(dataset.root / "recordings/aa/talk-1.flac", dtype="int16")
+    assert (raw["path"], rate) == ("talk-1a2b3c-1-0000500-0001700.flac", 24_000)
+    assert cut.tolist() == whole[12_000:40_800].tolist()
+
+
+DECODE = """
+import sys, datasets
+row = datasets.load_dataset(sys.argv[1], cache_dir=sys.argv[2], split="train")[1]
+array = row["audio"]["array"]
+print(row["audio"]["sampling_rate"], array.dtype, array.shape, round(float(abs(array).max()), 4))
+"""
+
+
+def ffmpeg_of_pyav(folder: Path) -> str:
+    """Give torchcodec the FFmpeg in PyAV's wheel, under the names it asks for: (a path for the loader)."""
+    spec = importlib.util.find_spec("av")
+    assert spec is not None
+    assert spec.origin is not None
+    bundled = Path(spec.origin).parents[1] / "av.libs"
+    folder.mkdir()
+    for library in bundled.glob("lib*-*.so.*"):
+        name, _, version = library.name.partition(".so.")
+        (folder / f"{name.rpartition('-')[0]}.so.{version.split('.')[0]}").symlink_to(library)
+    return f"{folder}:{bundled}"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("torchcodec") is None, reason="torchcodec is not installed")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torchcodec needs an FFmpeg that is installed")
+def test_load_dataset_decodes_the_audio(dataset: Dataset, folder: Path, context: Context, tmp_path: Path) -> None:
+    Backend(Config(), context).export(dataset, folder)
+    # A process of its own: the loader reads its path once, when a process starts.
+    paths = ffmpeg_of_pyav(tmp_path / "ffmpeg")
+    environment = {**os.environ, "LD_LIBRARY_PATH": f"{os.environ.get('LD_LIBRARY_PATH', '')}:{paths}".strip(":")}
+    command = [sys.executable, "-W", "ignore", "-c", DECODE, str(folder), str(tmp_path / "cache")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    whole, _ = soundfile.read(dataset.root / "recordings/aa/talk-1.flac", dtype="float32")
+    assert done.stdout.split("\n")[0] == f"24000 float32 (28800,) {abs(whole[12_000:40_800]).max():.4f}"
+
+
+def test_nothing_kept_is_one_empty_shard(
+    empty_dataset: Dataset, folder: Path, context: Context, tmp_path: Path
+) -> None:
+    assert Backend(Config(), context).export(empty_dataset, folder) == 0
+    assert [path.name for path in (folder / "data").iterdir()] == ["train-00000-of-00001.parquet"]
+    # Without streaming, datasets 5 refuses every split that has no rows ("corresponds to no data").
+    opened = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"), split="train", streaming=True)
+    assert list(opened) == []
+    assert "score_dnsmos" in opened.features
+
+
+@pytest.mark.parametrize("config", [Config(max_shard_rows=1), Config(max_shard_mb=0)])
+def test_a_full_shard_is_followed_by_another(dataset: Dataset, folder: Path, context: Context, config: Config) -> None:
+    Backend(config, context).export(dataset, folder)
+    names = sorted(path.name for path in (folder / "data").iterdir())
+    assert names == [f"train-{n:05d}-of-00003.parquet" for n in range(3)]
+    ids = [pq.read_table(folder / "data" / name)["id"].to_pylist() for name in names]
+    assert ids == [[segment.id] for segment in dataset.segments()]
+
+
+def test_row_groups_are_bounded(dataset: Dataset, folder: Path, context: Context) -> None:
+    Backend(Config(max_group_rows=2), context).export(dataset, folder)
+    metadata = pq.read_metadata(folder / "data" / "train-00000-of-00001.parquet")
+    assert [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)] == [2, 1]
+
+
+def test_the_card_says_what_it_is_and_whose(dataset: Dataset, folder: Path, context: Context) -> None:
+    Backend(Config(), context).export(dataset, folder)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert front["language"] == ["en", "vi"]
+    assert front["license"] == ["cc-by-4.0", "unknown"]
+    assert front["task_categories"] == ["automatic-speech-recognition", "text-to-speech"]
+    assert "0.00 hours, 3 segments of 2 recordings, 2 speakers." in card
+    row = "| talk-1a2b3c | 0.00 | CC BY 4.0 | Ánh &amp; Co. &lt;b&gt;\\| CC&lt;/b&gt; | https://example.org/talk.mp3 |"
+    assert row in card.split("\n")
+    assert "/home/somebody" not in card
+
+
+def summary(*licences: str | None, language: str | None = "vi-VN") -> Summary:
+    found = Summary()
+    for number, licence in enumerate(licences):
+        name = f"r{number}"
+        rights = Rights(licence=licence)
+        recording = Recording(name, "x.wav", "", 9.0, 16_000, 1, ("a",), language=language, rights=rights)
+        found.add(recording, Segment(f"{name}-0", name, 0.0, 3600.0))
+    return found
+
+
+def test_one_licence_foreign_to_the_hub_is_named() -> None:
+    front = front_matter(summary("House rules (2.0)", "House rules (2.0)"))
+    assert (front["license"], front["license_name"]) == ("other", "house-rules-2.0")
+    assert front["language"] == ["vi"]
+
+
+def test_nothing_known_is_claimed() -> None:
+    assert "license" not in front_matter(Summary())
+    assert "language" not in front_matter(summary(None, language=None))
+    assert front_matter(summary(None))["license"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("licence", "identifier"),
+    [
+        ("CC BY-SA 4.0", "cc-by-sa-4.0"),
+        ("cc0-1.0", "cc0-1.0"),
+        ("https://creativecommons.org/licenses/by-nc/4.0/deed.vi", "cc-by-nc-4.0"),
+        ("https://creativecommons.org/licenses/by-xx/4.0/", "other"),
+        ("all rights reserved", "other"),
+    ],
+)
+def test_licences_are_named_as_the_hub_names_them(licence: str, identifier: str) -> None:
+    assert hub_licence(licence) == identifier
+
+
+def test_a_long_attribution_ends_with_where_the_rest_is(tmp_path: Path) -> None:
+    write_card(tmp_path, summary(*(["CC0 1.0"] * (MAX_TABLE_ROWS + 5))))
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert card.endswith("\nAnd 5 more in ATTRIBUTION.tsv.\n")
+    assert f"{MAX_TABLE_ROWS + 5}.00 hours" in card
+
+
+def test_features_are_lists_that_older_readers_know(dataset: Dataset, folder: Path, context: Context) -> None:
+    Backend(Config(), context).export(dataset, folder)
+    schema = pq.read_schema(folder / "data" / "train-00000-of-00001.parquet")
+    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    assert [sorted(item) for item in features["words"]] == [["duration", "score", "start", "symbol"]]
