@@ -24,10 +24,26 @@ import importlib.util
 import pkgutil
 import re
 from types import ModuleType
+from typing import Any
+
+from msgspec import Struct
 
 from speechmill.core.errors import MissingDependency, UnknownBackend, UnsupportedLanguage
 
 FAMILIES = ("sources", "transcripts", "asr", "vad", "diarize", "segment", "quality", "align", "exporters")
+
+
+class Choice(Struct, frozen=True):
+    """A backend as the corpus file asks for it."""
+
+    family: str
+    backend: str
+    config: Any  # the backend's Config
+    when: str | None = None  # a condition on the source; see core.conditions
+
+    @property
+    def module(self) -> ModuleType:
+        return load(self.family, self.backend)
 
 
 @functools.cache

@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from speechmill.core.errors import AudioError
 from speechmill.core.timebase import WORKING_HZ
 from speechmill.core.types import Failed, Source
 
@@ -77,6 +78,12 @@ class Item(Struct, frozen=True):
     @property
     def key(self) -> str:
         return self.source.key
+
+    def opened(self) -> Audio:
+        """Return the audio. Raises AudioError where the item came without."""
+        if self.audio is None:
+            raise AudioError("no-audio", f"{self.source.uri} was handed on without its audio", permanent=False)
+        return self.audio
 
 
 class Patch(Struct, frozen=True):

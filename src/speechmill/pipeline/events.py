@@ -67,6 +67,7 @@ class Summary(Struct):
     audio_s: float = 0.0
     stages: dict[str, StageCount] = {}
     failures: list[FailedItem] = []
+    warnings: list[str] = []
     peak_rss_mb: float = 0.0  # sum over the main process and its workers, at the worst moment seen
     workers: int = 1
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`speechmill exec`: what every orchestrator's task is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from speechmill.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from speechmill.pipeline.plan import Plan
+
+
+@click.command("exec")
+@click.option("--run", "folder", type=click.Path(path_type=Path), required=True, help="WORKSPACE/runs/ID")
+@click.option("--stages", help="A stage, or a range: vad..quality; default: all. Corpus stages: finish.")
+@click.option("--shard", help="Number of a shard in shards.parquet; default: all.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--memory", "memory_mb", type=click.IntRange(min=256), help="MB that each worker may take.")
+@click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
+def command(
+    folder: Path, stages: str | None, shard: str | None, workers: int, memory_mb: int | None, retry_failed: bool
+) -> None:
+    """Do a share of a run that `speechmill run` or an orchestrator has prepared; print counts as JSON.
+
+    Ends 0 when every item has a result or a reason; anything else is the infrastructure's fault, and worth a retry.
+
+    \b
+    speechmill exec --run ./workspace/runs/20260101-120000-abc123 --stages vad..quality --shard 17
+    """
+    from speechmill.engines.local import LocalEngine
+    from speechmill.pipeline import run as pipeline
+    from speechmill.pipeline.finish import corpus_scope
+    from speechmill.pipeline.plan import nodes
+    from speechmill.pipeline.record import Silent
+
+    if not (folder / "plan.json").exists():
+        raise ConfigError(f"{folder} is not a run; name WORKSPACE/runs/ID")
+    number = None if shard is None else f"{int(shard):05d}"
+    recorder, sources = pipeline.reopen(folder, Silent(), number)
+    corpus = recorder.plan.resolved()
+    if nodes(corpus) != recorder.plan.nodes:
+        raise ConfigError(f"{folder} was planned by another version of speechmill or its backends; plan it again")
+    if stages == "finish":
+        counts = corpus_scope(recorder, recorder.plan.nodes, sources, corpus.filter, corpus.export)
+    else:
+        chosen = _range(recorder.plan, stages)
+        recorder.record(LocalEngine(workers, memory_mb), chosen, retry_failed=retry_failed)
+        counts = pipeline.count(recorder, chosen)
+    click.echo(msgspec.json.encode({"shard": number, "stages": counts}).decode())
+
+
+def _range(plan: Plan, stages: str | None) -> list:  # type: ignore[type-arg]
+    names = [node.name for node in plan.nodes]
+    if stages is None:
+        return list(plan.nodes)
+    first, _, last = stages.partition("..")
+    begin = _place(names, first)[0]
+    end = _place(names, last or first)[-1]
+    if begin > end:
+        raise ConfigError(f"--stages {stages}: {first} comes after {last}; the order is {', '.join(names)}")
+    return list(plan.nodes[begin : end + 1])
+
+
+def _place(names: list[str], stage: str) -> list[int]:
+    """Places of a stage; "quality" means every metric."""
+    found = [i for i, name in enumerate(names) if name == stage or name.startswith(f"{stage}.")]
+    if not found:
+        raise ConfigError(f"no stage {stage!r} in this run; there are {', '.join(names)} and finish")
+    return found

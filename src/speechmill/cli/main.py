@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`speechmill`: the group of commands. A command's module is imported when it is called, not before."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from speechmill import __version__
+from speechmill.core.errors import SpeechmillError
+
+# name -> (module below speechmill.cli, one line of help)
+COMMANDS = {
+    "init": ("init", "Write a commented corpus file to start from."),
+    "run": ("run", "Make the dataset of a corpus file or a folder of audio."),
+    "status": ("status", "Show what a workspace holds, what failed and why."),
+    "report": ("report", "Write report.html and say where it is."),
+    "explain": ("explain", "Tell everything that happened to a segment or recording."),
+    "filter": ("filter", "Decide anew what is kept, or show hours kept per threshold."),
+    "export": ("export", "Write the kept segments in a format to train from."),
+    "models": ("models", "List, pull and show the weights that backends use."),
+    "list": ("list", "List the backends of a family, and what they need."),
+    "doctor": ("doctor", "Check the installation, and say how to mend each fault."),
+    "exec": ("exec", "Do a share of a run: a shard, a range of stages."),
+    "gc": ("gc", "Delete what no run needs any more."),
+    "demo": ("demo", "Make a small podcast with known truth, and run on it."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only to run it or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"speechmill.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        import difflib
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_module, text) in COMMANDS.items()])
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="speechmill")
+def cli() -> None:
+    """Turn raw long-form speech into a documented, word-aligned dataset.
+
+    \b
+    speechmill run ./audio --language en --out ./workspace
+    speechmill status ./workspace
+    """
+
+
+def main() -> None:
+    """Run the command line: status 0; 1 when too much failed; 2 when it could not run."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except SpeechmillError as error:
+        click.echo(f"speechmill: {error}", err=True)
+        status = 2
+    except OSError as error:
+        click.echo(f"speechmill: {describe(error)}", err=True)
+        status = 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped", err=True)
+        status = 130
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def describe(error: OSError) -> str:
+    """Say what an operating system's error means for a run."""
+    import errno
+
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{where}. What was done is kept: make room and run the same command again"
+    return f"{error.strerror or error}{where}"

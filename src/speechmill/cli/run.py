@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`speechmill run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from speechmill.cli.output import Bar, hours, parse_settings, print_json, print_table
+
+SHORTHANDS = ("language", "transcript", "vad", "diarize", "quality", "align", "filter", "export", "channels")
+LISTS = ("transcript", "quality", "export")
+
+
+@click.command("run")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The workspace; default: what the corpus file says.")
+@click.option("--language", help="ISO 639 code of the speech, for example en or vi.")
+@click.option("--transcript", help="Where text comes from, in order: sidecar,pocketsphinx.")
+@click.option("--vad", help="Voice activity detector.")
+@click.option("--diarize", help="Speaker diarization backend, or none.")
+@click.option("--quality", help="Metrics: snr,dnsmos.")
+@click.option("--align", help="Word aligner, or none.")
+@click.option("--filter", "filter_", help="Preset of filter rules: asr-broad, tts-strict, emilia-compatible, none.")
+@click.option("--export", help="Formats: huggingface,lhotse,nemo,textgrid,rttm; or none.")
+@click.option("--channels", help="mix, or each for one microphone per speaker.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Any field: --set vad.threshold=0.6")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many recordings.")
+@click.option("--dry-run", is_flag=True, help="Say how many hours, how much disk and time; do nothing.")
+@click.option("--max-failed", type=click.IntRange(min=0), default=0, show_default=True, help="More end with status 1.")
+@click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one per core.")
+@click.option("--memory", "memory_mb", type=click.IntRange(min=256), help="MB that each worker may take.")
+@click.option("--timeout", "timeout_s", type=float, help="Seconds for one recording; default: by length and stages.")
+@click.option("--no-audio", is_flag=True, help="No playable samples in report.html.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def command(
+    source: Path,
+    out: Path | None,
+    filter_: str | None,
+    settings: tuple[str, ...],
+    limit: int | None,
+    dry_run: bool,
+    max_failed: int,
+    retry_failed: bool,
+    workers: int | None,
+    memory_mb: int | None,
+    timeout_s: float | None,
+    no_audio: bool,
+    as_json: bool,
+    **shorthands: str | None,
+) -> int:
+    """Make the dataset of SOURCE: a corpus file, or a folder or file of audio.
+
+    Interrupted or killed, the same command goes on where it was. Work that is done is never done twice.
+
+    \b
+    speechmill run ./audio --language en --out ./workspace
+    speechmill run corpus.yaml --dry-run
+    """
+    from speechmill import api
+    from speechmill.engines.local import LocalEngine
+    from speechmill.pipeline import run as pipeline
+
+    corpus = api.corpus_of(source, out, _settings({**shorthands, "filter": filter_}, settings))
+    engine = LocalEngine(workers, memory_mb)
+    if dry_run:
+        return _dry_run(corpus, engine.workers, limit, as_json)
+    options = pipeline.Options(limit, max_failed, retry_failed, timeout_s, not no_audio)
+    with Bar() as bar:
+        summary = pipeline.run(corpus, engine, options, bar)
+    if as_json:
+        print_json(summary)
+    else:
+        _print(summary, corpus.store)
+    return summary.exit_status or 0
+
+
+def _settings(shorthands: dict[str, str | None], pairs: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in SHORTHANDS:
+        value = shorthands.get(name)
+        if value is None:
+            continue
+        if name in LISTS:
+            found[name] = [] if value == "none" else [part.strip() for part in value.split(",") if part.strip()]
+        else:
+            found[name] = None if value == "none" and name == "align" else value
+    return found | parse_settings(pairs)
+
+
+def _dry_run(corpus: Any, workers: int, limit: int | None, as_json: bool) -> int:
+    from speechmill.pipeline.estimate import estimate_corpus
+
+    found = estimate_corpus(corpus, workers, limit)
+    if as_json:
+        print_json(found)
+        return 0
+    click.echo(f"{found.recordings} recordings, {found.audio_h:.2f} h of audio")
+    if found.unreadable or found.aliases:
+        click.echo(f"besides {found.unreadable} that can't be read and {found.aliases} of equal content")
+    rows = [
+        (row.stage, row.recordings, row.audio_h, row.cpu_h, "measured here" if row.measured else "typical")
+        for row in found.stages
+    ]
+    print_table("", ("stage", "recordings", "audio h", "CPU h", "from"), rows)
+    click.echo(f"about {found.disk_gb:.2f} GB of disk; about {hours(found.wall_h * 3600)} with {found.workers} workers")
+    return 0
+
+
+def _print(summary: Any, workspace: Path) -> None:
+    from speechmill.cli.status import show
+    from speechmill.pipeline.overview import overview
+
+    show(overview(workspace))
+    if summary.exit_status == 130:
+        click.echo("stopped; run the same command again to go on from here", err=True)
+        return
+    click.echo(f"report   {workspace / 'report.html'}")
+    click.echo(f"dataset  {workspace / 'dataset' / 'segments.parquet'}")
+    for folder in sorted((workspace / "exports").glob("[!.]*")):
+        click.echo(f"export   {folder}")

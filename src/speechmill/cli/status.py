@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`speechmill status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from speechmill.cli.output import hours, print_json, print_table
+
+if TYPE_CHECKING:
+    from speechmill.pipeline.overview import Overview
+
+FAILURES_SHOWN = 20
+
+
+@click.command("status")
+@click.argument("workspace", type=click.Path(path_type=Path), default=Path("workspace"))
+@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+def command(workspace: Path, as_json: bool) -> None:
+    """Show what WORKSPACE holds: the last run, the funnel, what failed and why.
+
+    \b
+    speechmill status ./workspace --json
+    """
+    from speechmill.pipeline.overview import overview
+
+    found = overview(workspace)
+    if as_json:
+        print_json(found)
+    else:
+        show(found)
+
+
+def show(found: Overview) -> None:
+    """Print an overview for a person."""
+    click.echo(f"run {found.run}: {found.state}, {found.recordings} recordings, {hours(found.audio_h * 3600)} of audio")
+    rows = [
+        (name, count.processed, count.cached, count.failed, count.pending, speed(count.audio_s, count.wall_s))
+        for name, count in found.stages.items()
+    ]
+    print_table("", ("stage", "made now", "already there", "failed", "missing", "speed"), rows)
+    if found.segments:
+        _funnel(found)
+    if found.failures:
+        shown = [(item.recording_id, item.stage, item.reason, item.detail) for item in found.failures[:FAILURES_SHOWN]]
+        print_table(f"failed: {len(found.failures)}", ("recording", "stage", "reason", "detail"), shown)
+    if found.notes:
+        print_table(
+            f"notes: {len(found.notes)}",
+            ("recording", ""),
+            [(n.recording_id, n.note) for n in found.notes[:FAILURES_SHOWN]],
+        )
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}")
+
+
+def _funnel(found: Overview) -> None:
+    rows = [
+        ("audio", hours(found.audio_h * 3600), ""),
+        ("speech", hours(found.speech_h * 3600), ""),
+        ("segments", hours(found.segment_h * 3600), f"{found.segments}"),
+        ("kept", hours(found.kept_h * 3600), f"{found.segments_kept}"),
+        *((f"dropped by {rule}", hours(lost * 3600), "") for rule, lost in found.dropped.items()),
+    ]
+    print_table("", ("", "h:mm:ss", "segments"), rows)
+
+
+def speed(audio_s: float, wall_s: float) -> str:
+    """Write x real time of one worker; nothing where nothing was measured."""
+    return f"{audio_s / wall_s:.0f}x" if audio_s and wall_s else ""

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run would take, before it starts: hours, disk and time.
+
+Time per stage is what earlier runs in this workspace measured, or else the stage's own typical cost.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from speechmill.core.timebase import CANONICAL_HZ
+from speechmill.pipeline.events import read_summary
+from speechmill.pipeline.pending import shards
+from speechmill.pipeline.plan import check_backends
+from speechmill.pipeline.run import check_filter, prepare
+from speechmill.pipeline.spec import Corpus
+from speechmill.store.ledger import Ledger
+from speechmill.store.workspace import Workspace
+
+FLAC_SHARE = 0.55  # of PCM16, measured on read and spoken speech at 24 kHz
+TABLE_BYTES_PER_S = 400.0  # words, phones and scores of a second of speech, compressed
+
+
+class StageEstimate(Struct, frozen=True):
+    """One stage's share."""
+
+    stage: str
+    recordings: int
+    audio_h: float
+    cpu_h: float
+    measured: bool  # from an earlier run here, not from the stage's typical cost
+
+
+class Estimate(Struct, frozen=True):
+    """A whole run's."""
+
+    recordings: int
+    audio_h: float
+    unreadable: int
+    aliases: int
+    disk_gb: float
+    cpu_h: float
+    wall_h: float
+    workers: int
+    stages: tuple[StageEstimate, ...]
+
+
+def estimate_corpus(corpus: Corpus, workers: int, limit: int | None = None) -> Estimate:
+    """Estimate what is still to be done for a corpus. Writes nothing but what intake learns of the files."""
+    check_backends(corpus)
+    check_filter(corpus)
+    workspace = Workspace.create(corpus.store)
+    prepared = prepare(corpus, workspace, limit)
+    members = shards(prepared.sources, prepared.memory)
+    ledger, measured = Ledger(workspace.root), _measured(workspace)
+    rows = []
+    for node in prepared.plan.nodes:
+        done = ledger.states(node.folder)
+        hours = sum(member.duration for member in members if member.key not in done) / 3600
+        count = sum(member.key not in done for member in members)
+        cost = measured.get(node.name, node.resources.cost)
+        rows.append(StageEstimate(node.name, count, round(hours, 3), round(hours * cost, 4), node.name in measured))
+    audio_s = sum(member.duration for member in members)
+    canonical = audio_s * CANONICAL_HZ * 2 * FLAC_SHARE
+    cpu_h = sum(row.cpu_h for row in rows)
+    return Estimate(
+        recordings=len(members),
+        audio_h=round(audio_s / 3600, 3),
+        unreadable=sum(source.error is not None for source in prepared.sources),
+        aliases=sum(source.alias_of is not None for source in prepared.sources),
+        disk_gb=round((canonical * (1 + len(corpus.export)) + audio_s * TABLE_BYTES_PER_S) / 1e9, 3),
+        cpu_h=round(cpu_h, 3),
+        wall_h=round(cpu_h / workers, 3),
+        workers=workers,
+        stages=tuple(rows),
+    )
+
+
+def _measured(workspace: Workspace) -> dict[str, float]:
+    """CPU seconds per second of audio, by stage, over all runs that said so."""
+    cpu: dict[str, float] = {}
+    audio: dict[str, float] = {}
+    for folder in sorted(workspace.runs.glob("*")):
+        summary = read_summary(folder)
+        for name, count in (summary.stages if summary else {}).items():
+            cpu[name] = cpu.get(name, 0.0) + count.cpu_s
+            audio[name] = audio.get(name, 0.0) + count.audio_s
+    return {name: cpu[name] / seconds for name, seconds in audio.items() if seconds > 0}

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Intake: sources found, hashed, keyed and told apart; the hand-over is an immutable batch manifest.
+
+An item's key is the hash of the source's bytes, its transcript files' bytes and the metadata that affects
+decoding or text. Hashes are remembered by (path, size, modification time), so that a million files aren't read
+again. What can't be read is keyed by its URI and carries the reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from speechmill.core.errors import AudioError, FormatError
+from speechmill.core.files import digest, sha256_file
+from speechmill.core.types import Source
+from speechmill.formats.manifest import read_rows, write_rows
+from speechmill.pipeline.spec import Corpus
+
+
+class Known(Struct, frozen=True):
+    """What is remembered of a file while its size and modification time stay."""
+
+    uri: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    duration: float | None = None  # seconds, as the container says; None for transcripts and where it doesn't
+
+
+class Memory:
+    """Hashes and durations of files seen before: `hashes.parquet` in the workspace."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._known = {row.uri: row for row in read_rows(path, Known)}
+        except (FileNotFoundError, FormatError):  # a cache: what is lost is made again
+            self._known = {}
+        self._changed = False
+
+    def of(self, path: Path, *, is_audio: bool) -> Known:
+        """Return hash (and duration) of a file. Raises OSError where it can't be read."""
+        status = path.stat()
+        known = self._known.get(str(path))
+        if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+            return known
+        duration = _duration(path) if is_audio else None
+        known = Known(str(path), status.st_size, status.st_mtime_ns, sha256_file(path), duration)
+        self._known[str(path)] = known
+        self._changed = True
+        return known
+
+    def save(self) -> None:
+        """Write what was learnt."""
+        if self._changed:
+            write_rows(self._path, list(self._known.values()), Known)
+            self._changed = False
+
+    def duration(self, uri: str) -> float | None:
+        """Return the duration that a file's container states, in seconds, if it was seen and states one."""
+        known = self._known.get(uri)
+        return known.duration if known else None
+
+
+def _duration(path: Path) -> float | None:
+    from speechmill.formats.audio import probe
+
+    try:
+        return probe(path).duration
+    except AudioError:
+        return None  # decoding it will say what is wrong
+
+
+def discover(corpus: Corpus, memory: Memory, workspace: Path, limit: int | None = None) -> list[Source]:
+    """Find, hash and key every source; a later one with the key of an earlier one becomes its alias."""
+    first: dict[str, str] = {}
+    found = []
+    for source in _limited(_all(corpus, workspace), limit):
+        keyed = _keyed(_with_defaults(source, corpus), memory)
+        if keyed.error is None:
+            owner = first.setdefault(keyed.key, keyed.id)
+            keyed = structs.replace(keyed, alias_of=owner if owner != keyed.id else None)
+        found.append(keyed)
+    return found
+
+
+def _all(corpus: Corpus, workspace: Path) -> Iterator[Source]:
+    inside = os.path.join(workspace.resolve(), "")
+    seen: set[str] = set()
+    for choice in corpus.sources:
+        for source in choice.module.Backend(choice.config, corpus.base).discover():
+            # A workspace inside the audio folder must not feed on itself.
+            if source.uri in seen or source.uri.startswith(inside):
+                continue
+            seen.add(source.uri)
+            yield source
+
+
+def _limited(sources: Iterable[Source], limit: int | None) -> Iterator[Source]:
+    for count, source in enumerate(sources):
+        if limit is not None and count >= limit:
+            return
+        yield source
+
+
+def _with_defaults(source: Source, corpus: Corpus) -> Source:
+    return structs.replace(
+        source, language=source.language or corpus.language, channels=source.channels or corpus.channels
+    )
+
+
+def _keyed(source: Source, memory: Memory) -> Source:
+    if source.error is None:
+        try:
+            audio = memory.of(Path(source.uri), is_audio=True)
+            sidecars = [memory.of(Path(path), is_audio=False).sha256 for path in source.sidecars]
+        except OSError as error:
+            source = structs.replace(source, error=f"unreadable: {error.strerror or error}")
+        else:
+            metadata = [source.text, source.language, source.speaker, source.num_speakers, source.channels]
+            key = digest(audio.sha256, *sidecars, msgspec.json.encode(metadata))
+            return structs.replace(source, key=key, sha256=audio.sha256, size=audio.size)
+    return structs.replace(source, key=digest("uri", source.uri))

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a workspace says of itself: the last run, the funnel, and what became of each recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from speechmill.core.errors import WorkspaceError
+from speechmill.formats.manifest import read_parquet
+from speechmill.pipeline import filter as filters
+from speechmill.pipeline.events import FailedItem, StageCount, Summary, read_summary
+from speechmill.pipeline.refilter import read_index
+from speechmill.store.workspace import Workspace
+
+
+class Quiet(Struct, frozen=True):
+    """A recording that got through, and of which nothing came; or that was not whole."""
+
+    recording_id: str
+    uri: str
+    note: str
+
+
+class Overview(Struct):
+    """The answer of `speechmill status`."""
+
+    workspace: str
+    run: str | None
+    state: str  # none | running-or-killed | finished | interrupted
+    exit_status: int | None = None
+    recordings: int = 0
+    aliases: int = 0
+    audio_h: float = 0.0
+    speech_h: float = 0.0
+    segments: int = 0
+    segments_kept: int = 0
+    segment_h: float = 0.0
+    kept_h: float = 0.0
+    dropped: dict[str, float] = {}  # rule -> hours that it drops
+    stages: dict[str, StageCount] = {}
+    failures: list[FailedItem] = []
+    notes: list[Quiet] = []
+    warnings: list[str] = []
+
+
+def overview(root: Path) -> Overview:
+    """Read the state of a workspace. Raises WorkspaceError."""
+    workspace = Workspace.open(root)
+    folder = workspace.latest_run()
+    if folder is None:
+        return Overview(str(root), None, "none")
+    summary = read_summary(folder) or _live(folder)
+    state = {None: "running-or-killed", 130: "interrupted"}.get(summary.exit_status, "finished")
+    found = Overview(str(root), summary.run, state, summary.exit_status, summary.recordings, summary.aliases)
+    found.audio_h = round(summary.audio_s / 3600, 4)
+    found.stages, found.failures, found.warnings = summary.stages, summary.failures, summary.warnings
+    _add_dataset(found, workspace)
+    return found
+
+
+def _live(folder: Path) -> Summary:
+    """Count from the ledger what a run without a summary has done so far."""
+    from speechmill.pipeline.record import Silent
+    from speechmill.pipeline.run import count, failures, reopen
+
+    recorder, sources = reopen(folder, Silent())
+    summary = Summary(folder.name, folder.stat().st_mtime, recordings=len(sources))
+    summary.stages = count(recorder, recorder.plan.nodes)
+    summary.failures = failures(recorder, sources)
+    summary.audio_s = sum(member.duration for member in recorder.members)
+    return summary
+
+
+def _add_dataset(found: Overview, workspace: Workspace) -> None:
+    try:
+        read_index(workspace)
+    except WorkspaceError:
+        return
+    segments = read_parquet(workspace.dataset / "segments.parquet", ["duration", "drops"])
+    funnel = filters.funnel(segments["duration"].to_numpy(), segments["drops"])
+    found.segments, found.segments_kept = funnel.segments, funnel.kept
+    found.segment_h, found.kept_h = round(funnel.segments_hours, 4), round(funnel.kept_hours, 4)
+    found.dropped = {loss.rule: round(loss.hours, 4) for loss in funnel.losses}
+    recordings = read_parquet(workspace.dataset / "recordings.parquet").to_pylist()
+    found.speech_h = round(sum(row["speech_s"] or 0.0 for row in recordings) / 3600, 4)
+    found.notes = [quiet for row in recordings for quiet in _notes(row)]
+
+
+def _notes(row: dict[str, object]) -> list[Quiet]:
+    of = Quiet(str(row["id"]), str(row["uri"]), "")
+    if row["alias_of"]:
+        return [structs.replace(of, note=f"same content and text as {row['alias_of']}")]
+    if row["failed_stage"] == "intake" or not row["audio"]:
+        return []
+    warnings = row["warnings"] if isinstance(row["warnings"], list) else []
+    notes = [str(warning) for warning in warnings]
+    if row["num_segments"] == 0 and row["failed_stage"] is None:
+        notes.append("no speech found" if not row["speech_s"] else "no segments")
+    elif row["transcript"] == "none" and row["num_segments"]:
+        notes.append("no text: no sidecar, and no recogniser that knows its language")
+    return [structs.replace(of, note=note) for note in notes]

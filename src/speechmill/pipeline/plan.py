@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: stages in order and their fingerprints, from what each reads and writes.
+
+A fingerprint is the hash of a stage's name, version, NON-default options, model digests and the fingerprints
+upstream. Device, workers and time limits are not in it: they don't change a result. Library versions are
+provenance, not identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from speechmill import models
+from speechmill.core import registry
+from speechmill.core.errors import ConfigError, UnsupportedLanguage
+from speechmill.core.files import digest
+from speechmill.core.registry import Choice
+from speechmill.core.stage import Resources
+from speechmill.core.types import Source
+from speechmill.pipeline.spec import Corpus, resolve
+from speechmill.stages.align import Align
+from speechmill.stages.diarize import Diarize
+from speechmill.stages.glue import Glue
+from speechmill.stages.normalise import Normalise
+from speechmill.stages.quality import Quality
+from speechmill.stages.segment import Segmentation
+from speechmill.stages.transcribe import Transcribe
+from speechmill.stages.vad import Vad
+
+
+class Node(Struct, frozen=True):
+    """A stage in the plan."""
+
+    name: str
+    fingerprint: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    backends: tuple[str, ...]
+    resources: Resources
+
+    @property
+    def folder(self) -> str:
+        """Name of the stage's folder in the ledger."""
+        return f"{self.name}-{self.fingerprint}"
+
+
+class Plan(Struct, frozen=True):
+    """What `exec` needs to do a share of a run anywhere: written to runs/<id>/plan.json."""
+
+    run: str
+    corpus: dict[str, Any]
+    base: str
+    workspace: str
+    nodes: tuple[Node, ...]
+
+    def resolved(self) -> Corpus:
+        """Return the corpus that this plan was made from."""
+        return resolve(self.corpus, Path(self.base))
+
+
+def stages(corpus: Corpus) -> list[Glue]:
+    """Return the recording-scope stages of a corpus, upstream before downstream."""
+    one_speaker = Choice("diarize", "none", registry.load("diarize", "none").Config())
+    found: list[Glue] = [
+        Normalise(),
+        Vad([corpus.vad]),
+        Transcribe(corpus.transcript),
+        Diarize(corpus.diarize, one_speaker),
+        Segmentation([corpus.segment]),
+        *(Quality(choice) for choice in corpus.quality),
+    ]
+    if corpus.align is not None:
+        found.append(Align(corpus.align))
+    return in_order(found)
+
+
+def in_order(found: Sequence[Glue]) -> list[Glue]:
+    """Sort stages so that each comes after those whose columns it reads. Raises ConfigError where that can't be."""
+    waiting, ordered, written = list(found), [], set[str]()
+    offered = {column for stage in found for column in stage.writes}
+    while waiting:
+        ready = [stage for stage in waiting if set(stage.reads) <= written]
+        if not ready:
+            missing = sorted({column for stage in waiting for column in stage.reads} - offered)
+            raise ConfigError(f"no stage writes {', '.join(missing)}" if missing else "stages read in a circle")
+        ordered.append(ready[0])
+        waiting.remove(ready[0])
+        written |= set(ready[0].writes)
+    return ordered
+
+
+def nodes(corpus: Corpus) -> tuple[Node, ...]:
+    """Return the plan's nodes with their fingerprints."""
+    made: list[Node] = []
+    for stage in stages(corpus):
+        upstream = sorted(node.fingerprint for node in made if set(node.writes) & set(stage.reads))
+        identity = [stage.name, stage.version, [choice_identity(choice) for choice in stage.choices], upstream]
+        fingerprint = digest(msgspec.json.encode(identity))[:16]
+        backends = tuple(choice.backend for choice in stage.choices)
+        made.append(Node(stage.name, fingerprint, stage.reads, stage.writes, backends, stage.resources))
+    return tuple(made)
+
+
+def choice_identity(choice: Choice) -> list[Any]:
+    """What of a backend counts: name, version, options that differ from their defaults, digests of its models."""
+    module = choice.module
+    found = [models.digest(name) for name in getattr(module, "MODELS", ())]
+    if hasattr(module, "model_digest"):
+        found.append(module.model_digest(choice.config))
+    return [choice.family, choice.backend, module.VERSION, _non_default(choice.config), found, choice.when]
+
+
+def _non_default(config: Struct) -> dict[str, Any]:
+    """Options that differ from their defaults, so that a new option with a default changes no fingerprint."""
+    fields = msgspec.structs.fields(config)
+    differing = {}
+    for field in fields:
+        default = field.default if field.default is not msgspec.NODEFAULT else None
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        if (value := getattr(config, field.name)) != default:
+            differing[field.name] = msgspec.to_builtins(value)
+    return dict(sorted(differing.items()))
+
+
+def every_choice(corpus: Corpus) -> list[Choice]:
+    """Return every backend a corpus uses, sources and exporters included."""
+    found = [choice for stage in stages(corpus) for choice in stage.choices]
+    return [*corpus.sources, *found, *corpus.export]
+
+
+def check_backends(corpus: Corpus) -> None:
+    """Raise MissingDependency where pip lacks something, or UnsupportedLanguage, before any work starts."""
+    for choice in every_choice(corpus):
+        registry.require(choice.family, choice.backend)
+    language = corpus.language
+    for choice in (*corpus.transcript, *([corpus.align] if corpus.align else [])):
+        if choice.when is None:
+            registry.check_language(choice.family, choice.backend, language)
+
+
+def check_languages(corpus: Corpus, sources: Sequence[Source]) -> None:
+    """Raise UnsupportedLanguage where no transcript backend knows a language that recordings are said to be in."""
+    for language in sorted({source.language for source in sources if source.language}):
+        if any(registry.knows_language(choice.module, language) for choice in corpus.transcript):
+            continue
+        asked = ", ".join(choice.backend for choice in corpus.transcript) or "none"
+        others = ", ".join(registry.for_language("asr", language)) or "none"
+        raise UnsupportedLanguage(
+            f"no transcript backend of {asked} knows the language {language!r}; those that do: {others}. "
+            f"See: speechmill list asr --language {language}"
+        )
+
+
+def required_models(corpus: Corpus) -> list[str]:
+    """Return the names of the model cards whose files a run needs."""
+    found = {name for choice in every_choice(corpus) for name in getattr(choice.module, "MODELS", ())}
+    return sorted(found)

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recording scope: tasks through an engine, results into the ledger, events into the run's folder.
+
+Results are written every few recordings or seconds. What dies is tried again within bounds; what it
+died of is a result too.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from speechmill.core.types import Failed, Source
+from speechmill.pipeline.events import Event
+from speechmill.pipeline.pending import Member, pending, tasks, without_audio
+from speechmill.pipeline.plan import Node, Plan
+from speechmill.pipeline.worker import Death, Engine, Outcome, Task, inflight
+from speechmill.store.ledger import Ledger, Result, State
+from speechmill.store.workspace import Workspace
+
+FLUSH_S = 2.0
+FLUSH_RECORDINGS = 64
+
+
+class Observer(Protocol):
+    """Is told how a run goes; the command line draws a bar."""
+
+    def note(self, text: str) -> None:
+        """Something a person may want to know, once."""
+        ...
+
+    def begin(self, recordings: int, audio_s: float) -> None:
+        """Recordings and seconds of audio that need work."""
+        ...
+
+    def done(self, recording_id: str, audio_s: float, events: Sequence[Event]) -> None:
+        """One recording is through."""
+        ...
+
+
+class Silent:
+    """An observer that says nothing."""
+
+    def note(self, text: str) -> None: ...
+
+    def begin(self, recordings: int, audio_s: float) -> None: ...
+
+    def done(self, recording_id: str, audio_s: float, events: Sequence[Event]) -> None: ...
+
+
+class Recorder:
+    """Brings the recordings of a run (or of a shard, or only some stages) to their results."""
+
+    def __init__(self, plan: Plan, sources: Sequence[Source], members: Sequence[Member], observer: Observer) -> None:
+        self.plan = plan
+        self.workspace = Workspace(Path(plan.workspace))
+        self.ledger = Ledger(self.workspace.root)
+        self.sources: dict[str, Source] = {}
+        for source in sources:
+            self.sources.setdefault(source.key, source)
+        self.members = members
+        self.observer = observer
+        self.processed: dict[str, int] = {node.name: 0 for node in plan.nodes}
+        self.events: list[Event] = []
+        self._buffer: list[tuple[Task, dict[str, Result]]] = []
+        self._flushed = time.monotonic()
+        run = self.workspace.runs / plan.run
+        (run / "inflight").mkdir(parents=True, exist_ok=True)
+        self._events_path = run / f"events-{uuid.uuid4().hex[:12]}.jsonl"
+
+    def states(self, nodes: Sequence[Node] | None = None) -> dict[str, dict[str, State]]:
+        """Return what the ledger knows: stage -> key -> state."""
+        return {node.name: self.ledger.states(node.folder) for node in nodes or self.plan.nodes}
+
+    def record(
+        self, engine: Engine, nodes: Sequence[Node], *, retry_failed: bool = False, timeout_s: float | None = None
+    ) -> None:
+        """Run what is missing of `nodes`, until nothing is left that may be tried again."""
+        first = True
+        while needed := self._needed(nodes, retry_failed and first):
+            if first:
+                waiting = [member for member in self.members if member.key in needed]
+                self.observer.begin(len(waiting), sum(member.duration for member in waiting))
+            self._pass(engine, needed, timeout_s)
+            first = False
+
+    def _needed(self, nodes: Sequence[Node], retry_failed: bool) -> dict[str, tuple[str, ...]]:
+        states, names = self.states(), {node.name for node in nodes}
+        needed = {
+            member.key: tuple(
+                name for name in pending(self.plan.nodes, states, member.key, retry_failed) if name in names
+            )
+            for member in self.members
+        }
+        needed = {key: stages for key, stages in needed.items() if stages}
+        normalise = self.plan.nodes[0]
+        for key in without_audio(self.ledger, normalise, needed, self.workspace.root):
+            needed[key] = (normalise.name, *needed[key])
+        return needed
+
+    def _pass(self, engine: Engine, needed: Mapping[str, tuple[str, ...]], timeout_s: float | None) -> None:
+        waiting = tasks(self.ledger, self.plan.nodes, self.sources, self.members, needed, timeout_s)
+        try:
+            for task, outcome in engine.map(self.plan, waiting):
+                self._take(task, outcome)
+        finally:
+            self.flush()
+
+    def _take(self, task: Task, outcome: Outcome | Death) -> None:
+        if isinstance(outcome, Death):
+            self._bury(task, outcome)
+            return
+        self._buffer.append((task, outcome.results))
+        for name in (*outcome.results, *outcome.written):
+            self.processed[name] += 1
+        self._log(outcome.events)
+        self.observer.done(task.source.id, task.duration, outcome.events)
+        if len(self._buffer) >= FLUSH_RECORDINGS or time.monotonic() - self._flushed > FLUSH_S:
+            self.flush()
+
+    def _bury(self, task: Task, death: Death) -> None:
+        """Write down what a worker died of; the stage it was in is the culprit."""
+        stage = death.stage or task.stages[0]
+        failed = Failed(task.source.key, stage, death.reason, death.detail)
+        self._buffer.append((task, {stage: Result(task.source.key, failed=failed)}))
+        self.processed[stage] += 1
+        event = Event(time.time(), stage, task.source.id, failed=death.reason, detail=death.detail)
+        self._log([event])
+        self.observer.done(task.source.id, 0.0, [event])
+        self.flush()
+
+    def flush(self) -> None:
+        """Write the results waiting in memory: one part for each shard and stage."""
+        parts: dict[tuple[str, str], list[Result]] = {}
+        for task, results in self._buffer:
+            for name, result in results.items():
+                parts.setdefault((task.shard, name), []).append(result)
+        nodes = {node.name: node for node in self.plan.nodes}
+        for (shard, name), results_of_part in parts.items():
+            self.ledger.write(nodes[name].folder, shard, nodes[name].writes, results_of_part)
+        self._buffer = []
+        self._flushed = time.monotonic()
+
+    def _log(self, events: Sequence[Event]) -> None:
+        self.events += events
+        with self._events_path.open("ab") as file:
+            file.write(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
+
+
+def forget_inflight(workspace: Path, run: str) -> None:
+    """Remove the markers of a run that has ended."""
+    folder = inflight(workspace, run, "x").parent
+    for marker in folder.glob("*"):
+        marker.unlink(missing_ok=True)
+    folder.rmdir()

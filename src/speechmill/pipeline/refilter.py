@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filtering again: rules over the joined table, then the dataset; no stage is touched.
+
+`dataset/index.json` is written last: it says which table, decisions and rules the dataset is made of.
+What runs stages isn't imported here: another threshold takes about a second, start of the program included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from speechmill.core.errors import WorkspaceError
+from speechmill.core.files import write_bytes
+from speechmill.pipeline import filter as filters
+from speechmill.pipeline import table
+from speechmill.store.workspace import Workspace
+
+
+class Index(Struct, frozen=True):
+    """What the dataset is made of."""
+
+    run: str
+    table: str  # fingerprint
+    decisions: str  # fingerprint
+    rules: tuple[str, ...]
+    filter: Any  # as written in the corpus file or on the command line
+    scores: tuple[str, ...] = ()
+
+    def segments_path(self, workspace: Workspace) -> Path:
+        """The joined table, without decisions."""
+        return workspace.tables / f"segments-{self.table}.parquet"
+
+    def decisions_path(self, workspace: Workspace) -> Path:
+        """Ids and drops, in the order of the table."""
+        return workspace.decisions / f"decisions-{self.decisions}.parquet"
+
+
+def read_index(workspace: Workspace) -> Index:
+    """Read what the dataset is made of. Raises WorkspaceError where there is none yet."""
+    try:
+        return msgspec.json.decode((workspace.dataset / "index.json").read_bytes(), type=Index)
+    except FileNotFoundError:
+        raise WorkspaceError(
+            f"{workspace.root} holds no dataset yet. Make one with: speechmill run CORPUS --out {workspace.root}"
+        ) from None
+
+
+def refilter(workspace: Workspace, run: str, joined: str, asked: Any, scores: Sequence[str]) -> tuple[Index, bool]:
+    """Decide anew over a table. Returns what the dataset would be made of, and whether work was done."""
+    rules = filters.rules_from(asked, scores)
+    name = filters.fingerprint(rules, joined)
+    index = Index(run, joined, name, tuple(rule.expression for rule in rules), asked, tuple(scores))
+    path = index.decisions_path(workspace)
+    if path.exists():
+        return index, False
+    filters.write_decisions(path, filters.decide(index.segments_path(workspace), rules))
+    return index, True
+
+
+def materialise(workspace: Workspace, index: Index) -> bool:
+    """Write dataset/ from table and decisions, the index last. Returns whether there was anything to do."""
+    try:
+        current = read_index(workspace)
+    except WorkspaceError:
+        current = None
+    if current is not None and (current.table, current.decisions) == (index.table, index.decisions):
+        return False
+    recordings = workspace.tables / f"recordings-{index.table}.parquet"
+    table.materialise(index.segments_path(workspace), recordings, index.decisions_path(workspace), workspace.dataset)
+    write_bytes(workspace.dataset / "index.json", msgspec.json.format(msgspec.json.encode(index), indent=2))
+    return True

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run: from a corpus to a finished dataset, and everything it says about itself.
+
+Ends with a Summary whose exit status is 0; 1 when more recordings failed than `max_failed`. What keeps it from
+running at all is raised as ConfigError or WorkspaceError.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from speechmill import models
+from speechmill.core.files import write_bytes
+from speechmill.core.types import Source
+from speechmill.formats.manifest import read_rows, write_rows
+from speechmill.pipeline import finish
+from speechmill.pipeline.events import FailedItem, StageCount, Summary, write_summary
+from speechmill.pipeline.filter import rules_from
+from speechmill.pipeline.intake import Memory, discover
+from speechmill.pipeline.pending import read_members, shards, write_members
+from speechmill.pipeline.plan import Node, Plan, check_backends, check_languages, nodes, required_models
+from speechmill.pipeline.record import Observer, Recorder, Silent, forget_inflight
+from speechmill.pipeline.report import write_report
+from speechmill.pipeline.spec import Corpus
+from speechmill.pipeline.table import failure, score_names
+from speechmill.pipeline.worker import Engine
+from speechmill.store.workspace import Workspace
+
+INTERRUPTED = 130  # what a shell calls a process ended by Ctrl-C
+
+
+class Options(Struct, frozen=True):
+    """How to run; none of it changes a result."""
+
+    limit: int | None = None  # only the first so many recordings
+    max_failed: int = 0  # more failures than this end the run with status 1
+    retry_failed: bool = False  # ask again for what failed for good or was quarantined
+    timeout_s: float | None = None  # for one recording; None: by its length and stages
+    report_audio: bool = True  # embed playable samples in report.html
+
+
+class Prepared(Struct, frozen=True):
+    """A run before it starts: what will be done to what."""
+
+    plan: Plan
+    sources: tuple[Source, ...]
+    memory: Memory
+
+
+def run(corpus: Corpus, engine: Engine, options: Options | None = None, observer: Observer | None = None) -> Summary:
+    """Run a corpus to the end. Interrupted or killed, the same call goes on where it was."""
+    options, observer = options or Options(), observer or Silent()
+    check_backends(corpus)
+    check_filter(corpus)
+    workspace = Workspace.create(corpus.store)
+    with workspace.held():
+        prepared = prepare(corpus, workspace, options.limit)
+        pull_models(corpus, observer)
+        recorder = start(prepared, workspace, observer)
+        summary = Summary(prepared.plan.run, time.time(), workers=engine.workers)
+        try:
+            recorder.record(engine, prepared.plan.nodes, retry_failed=options.retry_failed, timeout_s=options.timeout_s)
+            finished = finish.corpus_scope(
+                recorder, prepared.plan.nodes, prepared.sources, corpus.filter, corpus.export
+            )
+        except KeyboardInterrupt:
+            summary.exit_status = INTERRUPTED
+            finished = {}
+        _conclude(summary, recorder, prepared, finished, engine, options)
+        if summary.exit_status != INTERRUPTED:
+            for node in prepared.plan.nodes:
+                recorder.ledger.compact(node.folder)
+            write_report(workspace.root, audio=options.report_audio)
+    return summary
+
+
+def prepare(corpus: Corpus, workspace: Workspace, limit: int | None) -> Prepared:
+    """Find the sources and make the plan; nothing is written but what intake learnt."""
+    memory = Memory(workspace.hashes)
+    sources = discover(corpus, memory, workspace.root, limit)
+    memory.save()
+    check_languages(corpus, sources)
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+    plan = Plan(name, corpus.raw, str(corpus.base.resolve()), str(workspace.root.resolve()), nodes(corpus))
+    return Prepared(plan, tuple(sources), memory)
+
+
+def start(prepared: Prepared, workspace: Workspace, observer: Observer) -> Recorder:
+    """Write the run's folder: plan, batch manifest and shards, frozen from here on."""
+    folder = workspace.runs / prepared.plan.run
+    members = shards(prepared.sources, prepared.memory)
+    write_rows(folder / "sources.parquet", prepared.sources, Source)
+    write_members(folder / "shards.parquet", members)
+    write_bytes(folder / "plan.json", msgspec.json.format(msgspec.json.encode(prepared.plan), indent=2))
+    return Recorder(prepared.plan, prepared.sources, members, observer)
+
+
+def reopen(folder: Path, observer: Observer, shard: str | None = None) -> tuple[Recorder, list[Source]]:
+    """Open a run that was started elsewhere, whole or one shard of it. Raises WorkspaceError."""
+    plan = msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan)
+    Workspace.open(Path(plan.workspace))
+    sources = read_rows(folder / "sources.parquet", Source)
+    members = [member for member in read_members(folder / "shards.parquet") if shard in (None, member.shard)]
+    return Recorder(plan, sources, members, observer), sources
+
+
+def check_filter(corpus: Corpus) -> None:
+    """Raise ConfigError where a rule can't be understood or asks for a score that no metric here computes."""
+    rules_from(corpus.filter, score_names(nodes(corpus)))
+
+
+def pull_models(corpus: Corpus, observer: Observer) -> None:
+    """Have the weights ready before work starts. Raises MissingModel with what to fetch and where to put it."""
+    for name in required_models(corpus):
+        if not models.is_present(name):
+            card = models.card(name)
+            observer.note(f"pulling {name} ({card.size / 2**20:.1f} MB, {card.licence})")
+            models.pull(name)
+
+
+def _conclude(
+    summary: Summary,
+    recorder: Recorder,
+    prepared: Prepared,
+    finished: dict[str, StageCount],
+    engine: Engine,
+    options: Options,
+) -> None:
+    """Fill in the summary and write it."""
+    plan, sources = prepared.plan, prepared.sources
+    summary.recordings = len(sources)
+    summary.aliases = sum(source.alias_of is not None for source in sources)
+    summary.audio_s = round(sum(member.duration for member in recorder.members), 3)
+    summary.stages = count(recorder, plan.nodes) | finished
+    summary.failures = failures(recorder, sources)
+    summary.warnings = [f"set aside, and its results made again: {error}" for error in recorder.ledger.corrupt]
+    summary.peak_rss_mb = round(engine.peak_rss_mb(), 1)
+    summary.finished = time.time()
+    if summary.exit_status is None:
+        summary.exit_status = int(len({failed.recording_id for failed in summary.failures}) > options.max_failed)
+    write_summary(recorder.workspace.runs / plan.run, summary)
+    forget_inflight(recorder.workspace.root, plan.run)
+
+
+def count(recorder: Recorder, of: Sequence[Node]) -> dict[str, StageCount]:
+    """Count what each stage has: made now, found, failed, still to come."""
+    counts = {}
+    states = recorder.states(of)
+    for node in of:
+        mine = [states[node.name].get(member.key) for member in recorder.members]
+        events = [event for event in recorder.events if event.stage == node.name]
+        processed = recorder.processed[node.name]
+        counts[node.name] = StageCount(
+            fingerprint=node.fingerprint,
+            processed=processed,
+            cached=max(0, sum(state is not None for state in mine) - processed),
+            failed=sum(state is not None and not state.ok for state in mine),
+            pending=sum(state is None for state in mine),
+            cpu_s=round(sum(event.cpu_s for event in events), 3),
+            wall_s=round(sum(event.wall_s for event in events), 3),
+            audio_s=round(sum(event.audio_s for event in events), 3),
+        )
+    return counts
+
+
+def failures(recorder: Recorder, sources: Sequence[Source]) -> list[FailedItem]:
+    """List the recordings that did not get through, with the first reason of each."""
+    states = recorder.states()
+    found = []
+    for source in sources:
+        stage, reason, detail = failure(source, recorder.plan.nodes, states)
+        if stage is None or source.alias_of is not None:
+            continue
+        state = states.get(stage, {}).get(source.key)
+        found.append(
+            FailedItem(
+                source.id,
+                source.uri,
+                stage,
+                reason or "unknown",
+                detail or "",
+                permanent=state.permanent if state else False,
+                attempts=state.attempts if state else 1,
+            )
+        )
+    return found
+
+
+def with_store(corpus: Corpus, store: Path) -> Corpus:
+    """Return the corpus with another workspace."""
+    return structs.replace(corpus, store=store.resolve(), raw={**corpus.raw, "store": os.fspath(store.resolve())})

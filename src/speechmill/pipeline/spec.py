@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The corpus file: YAML -> frozen structs, with errors that name the field, its line and the nearest name.
+
+`CorpusFile` is what may be written (its JSON Schema: `speechmill init --schema`); `Corpus` is what it means once
+every backend's name and options have been checked. Nothing heavy is imported and no file but the YAML is read.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta, Struct
+
+from speechmill.core import conditions, registry
+from speechmill.core.errors import ConfigError, UnknownBackend, Unsupported
+from speechmill.core.registry import Choice
+
+Asked = str | dict[str, Any]  # "silero", {silero: {threshold: 0.4}} or {backend: silero, threshold: 0.4, when: "..."}
+OFFLINE_ASR = {"en": "pocketsphinx"}  # recognisers whose weights come with pip
+
+
+class CorpusFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A corpus file as it is written."""
+
+    sources: Annotated[list[Asked], Meta(description="Where recordings come from: [{local: {path: ./audio}}]")]
+    name: str = "corpus"
+    language: Annotated[str | None, Meta(description="ISO 639 code; recordings.tsv may say otherwise per file")] = None
+    channels: Annotated[
+        Literal["mix", "each"], Meta(description="each: one microphone per speaker; mix: average them")
+    ] = "mix"
+    vad: Asked = "silero"
+    transcript: Annotated[list[Asked] | None, Meta(description="The first that has text for a recording")] = None
+    second_asr: None = None
+    diarize: Asked | None = msgspec.field(default_factory=lambda: {"backend": "dvector", "when": "num_speakers != 1"})
+    segment: Asked = "turns"
+    quality: list[Asked] = msgspec.field(default_factory=lambda: ["snr", "dnsmos"])
+    align: Annotated[
+        Asked | msgspec.UnsetType | None, Meta(description="null: no alignment; left out: what the language has")
+    ] = msgspec.UNSET
+    filter: Annotated[str | list[str] | dict[str, Any], Meta(description="A preset, rules, or both")] = "asr-broad"
+    export: list[Asked] = msgspec.field(default_factory=lambda: ["huggingface", "textgrid"])
+    store: Annotated[str, Meta(description="The workspace folder")] = "./workspace"
+    catalog: Literal["sqlite"] = "sqlite"
+
+
+class Corpus(Struct, frozen=True):
+    """A corpus file with every backend found and every option checked."""
+
+    name: str
+    language: str | None
+    channels: str
+    sources: tuple[Choice, ...]
+    vad: Choice
+    transcript: tuple[Choice, ...]
+    diarize: Choice
+    segment: Choice
+    quality: tuple[Choice, ...]
+    align: Choice | None
+    filter: Any
+    export: tuple[Choice, ...]
+    store: Path
+    base: Path  # relative paths start here
+    raw: dict[str, Any]  # what was written, for plan.json
+
+
+class FieldError(ConfigError):
+    """A ConfigError that knows its field, as a dotted path."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+
+
+def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Corpus:
+    """Read a corpus file. `overrides`: dotted field -> value, as `--set` gives them. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 (byte {error.start})") from error
+    raw, lines = _parse(path, text)
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a corpus file is a mapping (name: ..., sources: ...), not {type(raw).__name__}")
+    raw = with_overrides(raw, overrides or {})
+    try:
+        return resolve(raw, path.parent)
+    except FieldError as error:
+        raise ConfigError(f"{path}:{_line(error.field, lines)}: {error}") from error
+
+
+def with_overrides(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy with dotted fields replaced: {"vad.silero.threshold": 0.6}."""
+    changed: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(raw))
+    for field, value in overrides.items():
+        *parents, last = field.split(".")
+        place = changed
+        for parent in parents:
+            inner = place.get(parent)
+            if isinstance(inner, str):  # "vad: silero" becomes "vad: {backend: silero}"
+                inner = {"backend": inner}
+            place[parent] = inner = {} if inner is None else inner
+            if not isinstance(inner, dict):
+                raise ConfigError(f"--set {field}: {parent} is a list; change it in the corpus file")
+            place = inner
+        place[last] = value
+    return changed
+
+
+def resolve(raw: dict[str, Any], base: Path) -> Corpus:
+    """Check what was written and find its backends. Raises FieldError."""
+    written = _convert(raw, CorpusFile, "")
+    language = written.language
+    asked = written.transcript if written.transcript is not None else default_transcript(language)
+    if not written.sources:
+        raise FieldError("sources", "at least one is needed, for example [{local: {path: ./audio}}]")
+    align = default_align(language) if written.align is msgspec.UNSET else written.align
+    return Corpus(
+        name=written.name,
+        language=language,
+        channels=written.channels,
+        sources=_choices("sources", written.sources, "sources"),
+        vad=choice("vad", written.vad, "vad"),
+        transcript=tuple(_transcript(value, f"transcript.{i}") for i, value in enumerate(asked)),
+        diarize=choice("diarize", written.diarize or "none", "diarize"),
+        segment=choice("segment", written.segment, "segment"),
+        quality=_choices("quality", written.quality, "quality"),
+        align=choice("align", align, "align") if align else None,
+        filter=written.filter,
+        export=_choices("exporters", written.export, "export"),
+        store=_store(written.store, base),
+        base=base,
+        raw=raw,
+    )
+
+
+def default_transcript(language: str | None) -> list[Asked]:
+    """Files beside the audio first, then the recogniser that needs no download, where the language has one."""
+    offline = OFFLINE_ASR.get((language or "").split("-")[0])
+    return ["sidecar", offline] if offline else ["sidecar"]
+
+
+def default_align(language: str | None) -> str | None:
+    """The aligner that needs no training and no download, where the language has one."""
+    return OFFLINE_ASR.get((language or "").split("-")[0])
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the corpus file."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(CorpusFile)}
+
+
+def _store(value: str, base: Path) -> Path:
+    if "://" in value:
+        raise Unsupported(f"store: {value}: only local folders yet; use a path")
+    return (base / Path(value).expanduser()).resolve()
+
+
+def _choices(family: str, values: Sequence[Asked], field: str) -> tuple[Choice, ...]:
+    found = tuple(choice(family, value, f"{field}.{i}") for i, value in enumerate(values))
+    if family in ("quality", "exporters"):
+        names = [choice.backend for choice in found]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise FieldError(field, f"named twice: {', '.join(twice)}")
+    return found
+
+
+def _transcript(value: Asked, field: str) -> Choice:
+    name, _options = _split(value, field)
+    family = "transcripts" if name in registry.names("transcripts") else "asr"
+    return choice(family, value, field)
+
+
+def _split(value: Asked, field: str) -> tuple[str, dict[str, Any]]:
+    """Return backend and options of any of the three ways to write them."""
+    if isinstance(value, str):
+        return value, {}
+    options = dict(value)
+    if "backend" in options:
+        name = options.pop("backend")
+    elif len(options) == 1:
+        name, inner = next(iter(options.items()))
+        options = inner if inner is not None else {}
+    else:
+        raise FieldError(field, f"name one backend, as in {{backend: NAME, ...}}; found {', '.join(options)}")
+    if not isinstance(name, str) or not isinstance(options, dict):
+        raise FieldError(field, "a backend is NAME, {NAME: {option: value}} or {backend: NAME, option: value}")
+    return name, options
+
+
+def choice(family: str, value: Asked, field: str) -> Choice:
+    """Find a backend and check its options. Raises FieldError."""
+    name, options = _split(value, field)
+    options = dict(options)
+    when = options.pop("when", None)
+    try:
+        module = registry.load(family, name)
+        conditions.check(when)
+    except UnknownBackend as error:
+        raise FieldError(field, str(error)) from error
+    except ConfigError as error:
+        raise FieldError(f"{field}.when", str(error)) from error
+    return Choice(family, name, _convert(options, module.Config, f"{field}.{name}"), when)
+
+
+def _convert(value: Any, kind: Any, field: str) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error), kind, field) from error
+
+
+def _explain(message: str, kind: Any, field: str) -> FieldError:
+    """Turn msgspec's message into one that names the field and, for an unknown one, the nearest."""
+    what, _, where = message.partition(" - at ")
+    inner = re.sub(r"\[(\d+|\.\.\.)\]", r".\1", where.strip("`").removeprefix("$")).strip(".")
+    place = ".".join(part for part in (field, inner) if part)
+    unknown = re.search(r"unknown field `(.*)`", what)
+    if unknown is None:
+        return FieldError(place, what)
+    known = kind.__struct_fields__
+    near = difflib.get_close_matches(unknown[1], known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return FieldError(f"{place}.{unknown[1]}".strip("."), f"unknown; {hint}Known: {', '.join(known) or 'none'}")
+
+
+def _parse(path: Path, text: str) -> tuple[Any, dict[str, int]]:
+    """Return the YAML's value and the line of each dotted field."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: dict[str, int] = {}
+        if node is not None:
+            _lines_of(node, "", lines)
+        return yaml.safe_load(text), lines
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}") from error
+
+
+def _lines_of(node: yaml.Node, field: str, lines: dict[str, int]) -> None:
+    lines.setdefault(field, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = f"{field}.{key.value}".strip(".")
+            lines[inner] = key.start_mark.line + 1
+            _lines_of(value, inner, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            _lines_of(value, f"{field}.{i}".strip("."), lines)
+
+
+def _line(field: str, lines: dict[str, int]) -> int:
+    """The line of a field, or of the nearest thing around it: {backend: NAME} leaves NAME out of the path."""
+    parts = field.split(".")
+    for last in range(len(parts), 0, -1):
+        for path in (parts[:last], parts[: last - 2] + parts[last - 1 : last] if last > 2 else parts[:1]):
+            if ".".join(path) in lines:
+                return lines[".".join(path)]
+    return 1

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The join: what every stage wrote, brought together as recordings and segments.
+
+A result holds no ids, so that it depends on content alone; ids and speaker names are given here. Every segment
+is in the table. What a stage has no value for is null, with the reason in `gaps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow.parquet as pq
+from msgspec import Struct
+
+from speechmill.core.columns import GAPS, SCORES, adds_rows_or_columns
+from speechmill.core.files import atomic, digest
+from speechmill.core.timebase import segment_id
+from speechmill.core.types import Canonical, Rights, Segment, Source, Transcript, Utterance
+from speechmill.formats.manifest import read_parquet, segment_schema, table_of, write_parquet, write_rows
+
+if TYPE_CHECKING:  # filtering again needs neither, and plan imports every stage
+    from speechmill.pipeline.plan import Node
+    from speechmill.store.ledger import Ledger, State
+
+RECORDINGS_AT_ONCE = 5_000
+ROW_GROUP = 100_000
+
+States = Mapping[str, "Mapping[str, State]"]  # node name -> item key -> state
+
+
+class RecordingRow(Struct, frozen=True):
+    """A row of recordings.parquet: a Recording, and what became of it."""
+
+    id: str
+    uri: str
+    key: str
+    sha256: str
+    duration: float
+    sampling_rate: int
+    channels: int
+    audio: tuple[str, ...]
+    language: str | None
+    speaker: str | None
+    num_speakers: int | None
+    rights: Rights | None
+    origin: str
+    loudness_lufs: float | None
+    peak_dbfs: float | None
+    truncated: bool
+    warnings: tuple[str, ...]
+    speech_s: float | None  # None where VAD has no result
+    transcript: str | None  # the backend that had text; "none": nobody had
+    num_segments: int
+    alias_of: str | None
+    failed_stage: str | None
+    reason: str | None
+    detail: str | None
+
+
+def fingerprint(nodes: Sequence[Node], sources: Sequence[Source], states: States) -> str:
+    """Name the table that these results make: it changes with any result, id or metadata in it."""
+    lines = [
+        msgspec.json.encode(
+            [source, [_outcome(states.get(node.name, {}).get(source.key)) for node in nodes]],
+        )
+        for source in sources
+    ]
+    return digest(*(node.fingerprint for node in nodes), *lines)[:16]
+
+
+def _outcome(state: State | None) -> str:
+    if state is None:
+        return "none"
+    return "ok" if state.ok else state.reason
+
+
+def score_names(nodes: Sequence[Node]) -> list[str]:
+    """Return the names of every score that the plan computes."""
+    return [column.removeprefix(SCORES) for node in nodes for column in node.writes if column.startswith(SCORES)]
+
+
+def build(ledger: Ledger, nodes: Sequence[Node], sources: Sequence[Source], states: States, folder: Path) -> str:
+    """Write `segments-<fp>.parquet` and `recordings-<fp>.parquet`; return the fingerprint. Done already: nothing."""
+    name = fingerprint(nodes, sources, states)
+    segments, recordings = folder / f"segments-{name}.parquet", folder / f"recordings-{name}.parquet"
+    if segments.exists() and recordings.exists():
+        return name
+    schema = segment_schema(score_names(nodes))
+    schema = schema.remove(schema.get_field_index("drops"))
+    rows: list[RecordingRow] = []
+    with atomic(segments) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        waiting: list[Segment] = []
+        for begin in range(0, len(sources), RECORDINGS_AT_ONCE):
+            for row, found in _joined(ledger, nodes, sources[begin : begin + RECORDINGS_AT_ONCE], states):
+                rows.append(row)
+                waiting += found
+                if len(waiting) >= ROW_GROUP:
+                    writer.write_table(table_of(waiting, schema))
+                    waiting = []
+        writer.write_table(table_of(waiting, schema))
+    write_rows(recordings, rows, RecordingRow)
+    return name
+
+
+def materialise(segments: Path, recordings: Path, decisions: Path, folder: Path) -> None:
+    """Write the dataset: the table with the filter's drops beside it. Words are copied, never made again."""
+    drops = read_parquet(decisions)
+    with pq.ParquetFile(segments) as table:
+        schema = table.schema_arrow.append(drops.schema.field("drops"))
+        with (
+            atomic(folder / "segments.parquet") as temporary,
+            pq.ParquetWriter(temporary, schema, compression="zstd") as out,
+        ):
+            begin = 0
+            for i in range(table.num_row_groups):
+                group = table.read_row_group(i)
+                part = drops.slice(begin, group.num_rows)
+                if part["id"].combine_chunks() != group["id"].combine_chunks():
+                    raise ValueError(f"{decisions} does not belong to {segments}: ids differ after row {begin}")
+                out.write_table(group.append_column("drops", part["drops"]).cast(schema))
+                begin += group.num_rows
+    write_parquet(folder / "recordings.parquet", read_parquet(recordings))
+
+
+def _joined(
+    ledger: Ledger, nodes: Sequence[Node], sources: Sequence[Source], states: States
+) -> Iterator[tuple[RecordingRow, list[Segment]]]:
+    keys = {source.key for source in sources}
+    columns: dict[str, dict[str, Any]] = {key: {} for key in keys}
+    for node in nodes:
+        for key, found in ledger.load(node.folder, keys, node.writes).items():
+            # The aligner's words replace a recogniser's only where it has them: see _segments.
+            columns[key] |= found
+    for source in sources:
+        mine = {} if source.alias_of else columns[source.key]
+        segments = _segments(source, mine, nodes, states)
+        yield _recording(source, mine, nodes, states, len(segments)), segments
+
+
+def _recording(
+    source: Source, columns: Mapping[str, Any], nodes: Sequence[Node], states: States, num_segments: int
+) -> RecordingRow:
+    canonical: Canonical | None = columns.get("audio")
+    transcript: Transcript | None = columns.get("transcript")
+    stage, reason, detail = failure(source, nodes, states)
+    return RecordingRow(
+        id=source.id,
+        uri=source.uri,
+        key=source.key,
+        sha256=source.sha256,
+        duration=canonical.duration if canonical else 0.0,
+        sampling_rate=canonical.sampling_rate if canonical else 0,
+        channels=canonical.channels if canonical else 0,
+        audio=canonical.paths if canonical else (),
+        language=source.language,
+        speaker=source.speaker,
+        num_speakers=source.num_speakers,
+        rights=source.rights,
+        origin=source.origin,
+        loudness_lufs=canonical.loudness_lufs if canonical else None,
+        peak_dbfs=canonical.peak_dbfs if canonical else None,
+        truncated=canonical.truncated if canonical else False,
+        warnings=canonical.warnings if canonical else (),
+        speech_s=round(sum(one.duration for one in columns["speech"]), 3) if "speech" in columns else None,
+        transcript=transcript.backend if transcript else None,
+        num_segments=num_segments,
+        alias_of=source.alias_of,
+        failed_stage=stage,
+        reason=reason,
+        detail=detail,
+    )
+
+
+def failure(source: Source, nodes: Sequence[Node], states: States) -> tuple[str | None, str | None, str | None]:
+    """Return stage, reason and detail of the first failure of a source, or three Nones."""
+    if source.error is not None:
+        reason, _, detail = source.error.partition(": ")
+        return "intake", reason, detail
+    for node in nodes:
+        state = states.get(node.name, {}).get(source.key)
+        if state is not None and not state.ok:
+            return node.name, state.reason, state.detail
+    return None, None, None
+
+
+def _segments(source: Source, columns: Mapping[str, Any], nodes: Sequence[Node], states: States) -> list[Segment]:
+    utterances: tuple[Utterance, ...] = columns.get("segments", ())
+    lost = {
+        node.name: state.reason
+        for node in nodes
+        if any(adds_rows_or_columns(column) for column in node.writes)
+        and (state := states.get(node.name, {}).get(source.key)) is not None
+        and not state.ok
+    }
+    seen: set[str] = set()
+    made = []
+    for i, utterance in enumerate(utterances):
+        name = segment_id(source.id, utterance)
+        while name in seen:  # two speakers over the very same interval
+            name += "+"
+        seen.add(name)
+        made.append(_segment(name, source, utterance, _row(columns, i), lost, score_names(nodes)))
+    return made
+
+
+def _row(columns: Mapping[str, Any], i: int) -> dict[str, Any]:
+    return {name: values[i] for name, values in columns.items() if name.startswith("segments.")}
+
+
+def _segment(
+    name: str,
+    source: Source,
+    utterance: Utterance,
+    row: Mapping[str, Any],
+    lost: Mapping[str, str],
+    scores: Sequence[str],
+) -> Segment:
+    gaps = {column.removeprefix(GAPS): reason for column, reason in row.items() if column.startswith(GAPS) and reason}
+    gaps |= {stage: f"failed: {reason}" for stage, reason in lost.items()}
+    aligned = row.get("segments.words")
+    return Segment(
+        id=name,
+        recording_id=source.id,
+        start=utterance.start or 0.0,
+        duration=utterance.duration or 0.0,
+        channel=utterance.channel,
+        text=utterance.text,
+        language=utterance.language,
+        speaker=global_speaker(source.id, utterance.speaker),
+        overlap=utterance.overlap,
+        words=aligned if aligned is not None else utterance.words,
+        phones=row.get("segments.phones") or (),
+        scores={score: row.get(SCORES + score) for score in scores},
+        gaps=gaps,
+    )
+
+
+def global_speaker(recording_id: str, speaker: str | None) -> str | None:
+    """Put the recording's id before a speaker that was only told apart inside it ("#1")."""
+    return f"{recording_id}{speaker}" if speaker and speaker.startswith("#") else speaker

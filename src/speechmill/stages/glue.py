@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every stage has in common: backends opened when first needed, and one item at a time.
+
+What goes wrong with one item becomes its Failed, and the rest go on.
+"""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from speechmill.core.errors import ItemError
+from speechmill.core.registry import Choice
+from speechmill.core.stage import Context, Item, Patch, Resources
+from speechmill.core.types import Failed
+
+# Not the recording's fault: the run stops and says so, instead of failing every recording after it.
+FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+
+class Glue:
+    """Base of our stages: a subclass says what it reads and writes and how one item is worked."""
+
+    name: str
+    version: ClassVar[str] = "1"
+    scope: ClassVar[Literal["recording", "corpus"]] = "recording"
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    resources: Resources = Resources()
+
+    def __init__(self, choices: Sequence[Choice] = ()) -> None:
+        self.choices = tuple(choices)
+        self._context: Context | None = None
+        self._backends: dict[int, Any] = {}
+
+    def open(self, context: Context) -> None:
+        """Remember the context; a backend is opened by the first item that needs it, once per worker."""
+        self._context = context
+
+    @property
+    def context(self) -> Context:
+        if self._context is None:
+            raise RuntimeError(f"stage {self.name}: process() before open()")
+        return self._context
+
+    def backend(self, index: int = 0) -> Any:
+        """Return the backend of a choice."""
+        if index not in self._backends:
+            choice = self.choices[index]
+            self._backends[index] = choice.module.Backend(choice.config, self.context)
+        return self._backends[index]
+
+    def process(self, items: Sequence[Item]) -> list[Patch | Failed]:
+        """Work item by item. A full or read-only disk is raised; everything else becomes a Failed."""
+        return [self._guarded(item) for item in items]
+
+    def work(self, item: Item) -> Patch:
+        """Work one item. Raises ItemError."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._backends.clear()
+
+    def _guarded(self, item: Item) -> Patch | Failed:
+        try:
+            return self.work(item)
+        except ItemError as error:
+            return Failed(item.key, self.name, error.reason, error.detail, error.permanent)
+        except OSError as error:
+            if error.errno in FATAL_ERRNOS:
+                raise
+            return _unexpected(self.name, item, error)
+        except Exception as error:  # a bug in one backend costs one recording, and is shown with its place
+            return _unexpected(self.name, item, error)
+
+
+def _unexpected(stage: str, item: Item, error: Exception) -> Failed:
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+    return Failed(item.key, stage, f"error-{type(error).__name__}", f"{error} (in {places})"[:2000])

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stage `transcribe`: the first backend in the list that has text for a recording.
+
+A backend that doesn't know the recording's language is passed over. A transcript that exists but can't
+be used fails the recording: falling through to a recogniser would hide it.
+"""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from speechmill.core.conditions import holds
+from speechmill.core.registry import knows_language
+from speechmill.core.stage import Item, Patch, Resources
+from speechmill.core.types import Canonical, Transcript
+from speechmill.stages.glue import Glue
+
+
+class Transcribe(Glue):
+    """Asks transcripts and recognisers in the order given."""
+
+    name = "transcribe"
+    reads = ("audio", "speech")
+    writes = ("transcript",)
+    resources = Resources(cost=0.25, timeout_per_audio_s=20.0, memory_mb=2048)
+
+    def work(self, item: Item) -> Patch:
+        for index, choice in enumerate(self.choices):
+            if not holds(choice.when, item.source) or not knows_language(choice.module, item.source.language):
+                continue
+            transcript = self._ask(index, item)
+            if transcript is not None and any(one.text for one in transcript.utterances):
+                return Patch({"transcript": structs.replace(transcript, backend=choice.backend)})
+        return Patch({"transcript": Transcript("none")})
+
+    def _ask(self, index: int, item: Item) -> Transcript | None:
+        canonical: Canonical = item.columns["audio"]
+        found: Transcript | None
+        if self.choices[index].family == "transcripts":
+            found = self.backend(index).read(item.source, canonical.duration)
+        elif not item.columns["speech"]:
+            found = None  # nothing to recognise: a recogniser would only invent
+        else:
+            found = self.backend(index).transcribe(item.opened(), item.columns["speech"], item.source.language)
+        return found

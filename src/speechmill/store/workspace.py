@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A workspace: one folder that holds everything of a corpus, of one schema version, held by one run at a time.
+
+workspace.json   schema version            hashes.parquet   what intake remembers of files
+recordings/      canonical FLAC            stages/          the ledger
+tables/          the join of all stages    decisions/       what filters said
+dataset/         the result                exports/         the result in other formats
+runs/<id>/       plan, manifest, shards, events, summary    report.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from speechmill.core.errors import WorkspaceBusy, WorkspaceError
+from speechmill.core.files import TEMPORARY, write_bytes
+from speechmill.formats.manifest import SCHEMA_VERSION
+
+
+class Workspace:
+    """Names the places of a workspace. `open` reads one, `create` makes it where it isn't."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+        self.tables = root / "tables"
+        self.decisions = root / "decisions"
+        self.dataset = root / "dataset"
+        self.exports = root / "exports"
+        self.recordings = root / "recordings"
+        self.hashes = root / "hashes.parquet"
+        self.report = root / "report.html"
+
+    @classmethod
+    def create(cls, root: Path) -> Workspace:
+        """Open a workspace, making it first where it isn't. Raises WorkspaceError."""
+        marker = root / "workspace.json"
+        if not marker.exists():
+            if root.is_dir() and any(root.iterdir()):
+                raise WorkspaceError(f"{root} is not empty and not a workspace; name a new folder with --out")
+            try:
+                write_bytes(marker, json.dumps({"speechmill_schema": SCHEMA_VERSION}).encode())
+            except OSError as error:
+                raise WorkspaceError(f"{root} can't be written: {error.strerror}") from error
+        return cls.open(root)
+
+    @classmethod
+    def open(cls, root: Path) -> Workspace:
+        """Open a workspace that exists. Raises WorkspaceError where it doesn't or is of another version."""
+        marker = root / "workspace.json"
+        try:
+            found = json.loads(marker.read_bytes()).get("speechmill_schema")
+        except FileNotFoundError:
+            raise WorkspaceError(
+                f"{root} is not a workspace. Make one with: speechmill run CORPUS --out {root}"
+            ) from None
+        except (OSError, ValueError, AttributeError) as error:
+            raise WorkspaceError(f"{marker} can't be read: {error}") from error
+        if found != SCHEMA_VERSION:
+            raise WorkspaceError(
+                f"{root} is a workspace of schema version {found}, this speechmill writes {SCHEMA_VERSION}. "
+                "Use the version that made it, or run into a new workspace"
+            )
+        return cls(root)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the workspace for one run; the lock goes with the process, however that ends.
+
+        Raises WorkspaceBusy, naming the holder.
+        """
+        path = self.root / "lock"
+        try:
+            file = path.open("a+")
+        except OSError as error:
+            raise WorkspaceError(f"{self.root} can't be written: {error.strerror}") from error
+        with file:
+            if not _lock(file.fileno()):
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                raise WorkspaceBusy(f"{self.root} is held by {holder}; wait, or join its run with: speechmill exec")
+            file.truncate(0)
+            file.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+            file.flush()
+            yield
+
+    def latest_run(self) -> Path | None:
+        """Return the folder of the newest run that has a plan."""
+        found = sorted(path.parent for path in self.runs.glob("*/plan.json"))
+        return found[-1] if found else None
+
+    def temporary_files(self) -> list[Path]:
+        """Return what a crash left behind."""
+        return sorted(self.root.rglob(f"{TEMPORARY}*"))
+
+
+def _lock(handle: int) -> bool:
+    if os.name == "nt":
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
