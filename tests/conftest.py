@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures for every test: real speech where it is at hand."""
+"""Fixtures for every test: real speech where it is at hand, small made-up corpora, and the command line."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import wave
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +24,53 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real speech is not here: {SHARED_DATA.name} folder absent")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def speechmill() -> CommandLine:
+    """Run `speechmill ARGUMENTS` as a process of its own; `expect` is its exit status, None for any."""
+
+    def run(
+        *arguments: object, expect: int | None = 0, env: dict[str, str] | None = None, timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "speechmill", *map(str, arguments)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=timeout, check=False
+        )
+        if expect is not None:
+            assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+def write_tone(path: Path, seconds: float, hertz: float = 220.0, sampling_rate: int = 16_000) -> None:
+    """Write a wavering tone as 16-bit WAV; with a .txt beside it, it is a recording with one segment."""
+    time = np.arange(int(seconds * sampling_rate)) / sampling_rate
+    tone = 0.3 * np.sin(2 * np.pi * hertz * time) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sampling_rate)
+        file.writeframes((tone * 32767).astype("<i2").tobytes())
+
+
+@pytest.fixture(scope="session")
+def make_tone() -> Callable[..., None]:
+    """See write_tone."""
+    return write_tone
+
+
+@pytest.fixture
+def tone_corpus(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
+    """Make a folder of tones, each with a text beside it: {"name": "text"}."""
+
+    def make(texts: dict[str, str]) -> Path:
+        folder = tmp_path / "audio"
+        folder.mkdir(exist_ok=True)
+        for i, (name, text) in enumerate(texts.items()):
+            write_tone(folder / f"{name}.wav", 2.0 + 0.25 * i, 150.0 + 20.0 * i)
+            (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+        return folder
+
+    return make

@@ -65,8 +65,13 @@ def arrow_schema(struct: type[msgspec.Struct]) -> pa.Schema:
 
 
 def segment_schema(score_names: Sequence[str]) -> pa.Schema:
-    """Return the schema of segments.parquet: a Segment whose scores are a struct with these names."""
+    """Return the schema of segments.parquet: a Segment whose scores are a struct with these names.
+
+    Without any the column is left out: Parquet has no struct without fields.
+    """
     schema = arrow_schema(Segment)
+    if not score_names:
+        return schema.remove(schema.get_field_index("scores"))
     scores = pa.struct([pa.field(name, pa.float64()) for name in score_names])
     return schema.set(schema.get_field_index("scores"), pa.field("scores", scores))
 

@@ -215,10 +215,10 @@ def _sidecars(names: list[str], extensions: frozenset[str]) -> dict[str, list[st
 
 
 def _unique_id(relative: str, taken: set[str]) -> str:
-    """Safe stem and hash of the path; six hex digits, more where a thousand `clip.wav` make six clash."""
+    """Safe stem and hash of the path; eight hex digits, more where files of one stem clash."""
     digest = hashlib.sha256(os.fsencode(relative)).hexdigest()
     stem = safe_stem(posixpath.splitext(posixpath.basename(relative))[0])
-    lengths = (length for length in range(6, len(digest) + 1, 2) if f"{stem}-{digest[:length]}" not in taken)
+    lengths = (length for length in range(8, len(digest) + 1, 2) if f"{stem}-{digest[:length]}" not in taken)
     return f"{stem}-{digest[: next(lengths)]}"
 
 

@@ -1,0 +1,38 @@
+# make demo: set up, run the main job offline, say how good it is. make test: set up, run all tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+MODELS := silero-vad-v6 dnsmos dvector
+
+.PHONY: setup demo test check soak clean
+
+setup: $(VENV)/.setup
+
+$(VENV)/.setup: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[demo]'
+	$(BIN)/speechmill models pull $(MODELS)
+	touch $@
+
+$(VENV)/.test: $(VENV)/.setup
+	$(PIP) -e '.[test,check]'
+	touch $@
+
+demo: setup
+	$(BIN)/speechmill demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -q -m "not soak"
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+soak: $(VENV)/.test
+	$(BIN)/python -m pytest -q -m soak
+
+clean:
+	rm -rf $(VENV) demo-out
