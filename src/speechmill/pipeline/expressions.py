@@ -12,6 +12,7 @@ import ast
 import re
 from collections.abc import Callable, Collection, Mapping
 from functools import reduce
+from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -364,3 +365,30 @@ def _quantile(ordered: Floats, first: NDArray[np.int64], counts: NDArray[np.int6
 def is_name(text: str) -> bool:
     """Tell whether a text is a bare name and no expression."""
     return re.fullmatch(r"[A-Za-z_]\w*", text.strip()) is not None
+
+
+def thresholds_of(expression: str, column: str) -> list[float]:
+    """Return the constants that an expression compares a column with, by itself.
+
+    >>> thresholds_of("2 <= duration <= 20", "duration"), thresholds_of("duration / 2 >= 1", "duration")
+    ([2.0, 20.0], [])
+    """
+    found = []
+    for node in ast.walk(parse(expression)):
+        if isinstance(node, ast.Compare):
+            operands = [node.left, *node.comparators]
+            for left, right in pairwise(operands):
+                found += _constant_beside(left, right, column)
+    return found
+
+
+def _constant_beside(left: ast.expr, right: ast.expr, column: str) -> list[float]:
+    match (left, right):
+        case (ast.Name(id=name), other) | (other, ast.Name(id=name)) if name == column and not _names(other):
+            return [float(ast.literal_eval(other))] if _is_number(other) else []
+    return []
+
+
+def _is_number(node: ast.expr) -> bool:
+    sign_off = node.operand if isinstance(node, ast.UnaryOp) else node
+    return isinstance(sign_off, ast.Constant) and not isinstance(sign_off.value, str)
