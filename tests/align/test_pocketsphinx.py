@@ -62,7 +62,7 @@ def test_symbols_are_the_words_as_written(backend, samples):
 
 
 def test_a_text_that_is_not_said_is_refused_or_scores_low(backend, samples):
-    with pytest.raises(Unalignable, match="no-alignment"):
+    with pytest.raises(Unalignable, match=r"no-alignment|poor-match"):
         backend.align(samples, "we shall buy more green apples soon", None)
     true, wrong = backend.align(samples, TEXT, None), backend.align(samples, TEXT.replace("young", "apple"), None)
     assert wrong.words[-2].score < 0.3 < true.words[-2].score
@@ -124,7 +124,7 @@ def test_silence_is_not_aligned(backend):
 
 def test_a_tone_has_no_alignment(backend):
     tone = np.sin(np.arange(32000) * 0.1).astype(np.float32)
-    with pytest.raises(Unalignable, match="no-alignment"):
+    with pytest.raises(Unalignable, match=r"no-alignment|poor-match"):
         backend.align(tone, "hello there", "en")
 
 

@@ -32,8 +32,6 @@ LANGUAGES = frozenset({"en"})
 _FILLER = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")  # <s>, <sil>, [NOISE], ++UH++
 _ALTERNATE = re.compile(r"\(\d+\)$")  # into(2): the dictionary's second pronunciation
 _FRAME_S = 0.01
-# A frame's window is 25.6 ms long and starts with its hop: between the centres of two frames lies this.
-_EDGE_S = (0.025625 - _FRAME_S) / 2
 _SHORTEST_S = 0.1  # less holds no word, and the decoder refuses it
 
 
@@ -116,4 +114,4 @@ def _pcm16(samples: Samples) -> bytes:
 
 
 def _edge(frame: int, last: float) -> float:
-    return min(last, frame * _FRAME_S + _EDGE_S) if frame else 0.0
+    return min(last, frame * _FRAME_S)
