@@ -216,6 +216,8 @@ def test_a_sweep_finds_round_thresholds_and_names_unknown_columns(table):
     assert thresholds[-1] == 20.0
     with pytest.raises(ConfigError, match="did you mean 'snr_db'"):
         sweep(table, (), "snr")
+    with pytest.raises(ConfigError, match="goes over one column"):
+        sweep(table, (), "snr_db / 2")
 
 
 def test_the_funnel_tells_what_only_one_rule_drops(table):

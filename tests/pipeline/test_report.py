@@ -150,6 +150,14 @@ def test_hours_of_the_funnel(small):
     ]
 
 
+def test_a_rule_that_dropped_nothing_is_shown_as_well(small):
+    rules = ["snr_db >= 10", "dnsmos_ovrl >= 3", "duration <= 30"]
+    index = {"run": "r1", "table": "t", "decisions": "d", "rules": rules, "filter": rules}
+    (small / "dataset" / "index.json").write_bytes(msgspec.json.encode(index))
+    assert facts(small).rules == tuple(rules)
+    assert "duration <= 30 0 h 0 0 h 0" in page(small, audio=False).words
+
+
 def test_hours_by_speaker_language_source_and_licence(small):
     groups = facts(small).groups
     assert [(group.label, group.segments) for group in groups["speaker"]] == [("unknown", 3), ("Lan", 1)]

@@ -271,12 +271,20 @@ def sweep(
     column: str,
     thresholds: Sequence[float] | None = None,
     *,
-    higher_is_better: bool = True,
+    higher_is_better: bool | None = None,
 ) -> list[Point]:
     """Return what each threshold of a column would keep, with every rule applied that doesn't read it.
 
-    thresholds: ascending; None chooses about 40 round ones. Raises ConfigError for an unknown column.
+    thresholds: ascending; None chooses about 40 round ones. higher_is_better: None asks the score's metric, and
+    takes what is no score to be. Raises ConfigError for an unknown column.
     """
+    if not is_name(column):
+        raise ConfigError(f"a sweep goes over one column, such as dnsmos_ovrl, not {column!r}")
+    if higher_is_better is None:
+        from speechmill.pipeline.scores import describe  # imports every metric, which filtering never needs
+
+        score = describe().get(column)
+        higher_is_better = score is None or score.column.higher_is_better
     columns = SegmentColumns(table_path)
     check_names([*rules, Rule(f"{column} >= 0")], columns.scores)
     kept = np.ones(columns.num_rows, dtype=bool)

@@ -23,8 +23,10 @@ from speechmill.pipeline.arrow_numpy import integers, offsets_of
 from speechmill.pipeline.events import FailedItem, Summary, read_events, read_summary
 from speechmill.pipeline.expressions import Floats, Truths, names_in
 from speechmill.pipeline.filter import Funnel, Point, curve, drop_codes, funnel, round_thresholds
+from speechmill.pipeline.refilter import read_index
 from speechmill.pipeline.scores import Score, describe
 from speechmill.pipeline.segment_columns import SegmentColumns
+from speechmill.store.workspace import Workspace
 
 _HOUR = 3600.0
 _BINS = 36
@@ -93,6 +95,7 @@ class Facts(Struct, frozen=True):
     hours: float
     speech_hours: float | None
     funnel: Funnel
+    rules: tuple[str, ...]  # in force, whether or not they dropped anything
     distributions: tuple[Distribution, ...]
     groups: Mapping[str, tuple[Group, ...]]
     speeds: tuple[Speed, ...]
@@ -144,6 +147,7 @@ def gather(workspace: Path, segments: SegmentColumns | None, recordings: Recordi
         hours=sum(durations[row] or 0.0 for row in mine) / _HOUR,
         speech_hours=sum(known) / _HOUR if known else None,
         funnel=table.funnel if table else Funnel(0, 0.0, 0, 0.0, ()),
+        rules=_rules(workspace, table.rules if table else []),
         distributions=table.distributions() if table else (),
         groups=table.groups(recordings) if table else {},
         speeds=_speeds(workspace),
@@ -269,6 +273,15 @@ def _histogram(values: Floats, seconds: Floats, kept: Truths) -> Histogram:
         return tuple(np.bincount(at[rows], weights=seconds[rows] / _HOUR, minlength=len(edges) - 1).tolist())
 
     return Histogram(tuple(edges.tolist()), hours(known & kept), hours(known & ~kept))
+
+
+def _rules(workspace: Path, dropping: Sequence[str]) -> tuple[str, ...]:
+    """Return the rules that the dataset was made with, and any other that dropped something."""
+    try:
+        known = read_index(Workspace(workspace)).rules
+    except WorkspaceError:  # written by hand or by an older speechmill: what dropped something is all there is
+        known = ()
+    return tuple(dict.fromkeys([*known, *dropping]))
 
 
 def latest_run(workspace: Path) -> Summary | None:

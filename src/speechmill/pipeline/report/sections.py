@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from speechmill import __version__
 from speechmill.pipeline.expressions import thresholds_of
+from speechmill.pipeline.filter import Loss
 from speechmill.pipeline.report import charts
 from speechmill.pipeline.report.cards import cards
 from speechmill.pipeline.report.facts import Distribution, Facts, Group
@@ -152,10 +153,13 @@ def _bar(parts: Sequence[tuple[float, str]], whole: float, thin: str = "") -> Ht
 
 
 def _losses(facts: Facts) -> Html | None:
-    losses = facts.funnel.losses
+    if not facts.funnel.segments:
+        return None
+    dropping = {loss.rule for loss in facts.funnel.losses}
+    losses = [*facts.funnel.losses, *(Loss(rule, 0, 0.0, 0, 0.0) for rule in facts.rules if rule not in dropping)]
     if not losses:
-        return tag("p", "No rule dropped anything.", class_="card") if facts.funnel.segments else None
-    most = losses[0].hours
+        return tag("p", "There was no rule, so nothing was dropped.", class_="card")
+    most = losses[0].hours or 1.0
     rows = [
         [
             tag("code", loss.rule),
@@ -190,7 +194,7 @@ def _curve(facts: Facts, found: Distribution) -> Html:
         near = min(found.curve, key=lambda point: abs(point.threshold - used[0]))
         reading = f"used: {_sign(found)} {plain(used[0])}, {duration(near.hours_kept)}"
     else:
-        reading = "nothing was dropped by it"
+        reading = "no rule reads it"
     head = tag("div", tag("h3", found.name), tag("span", found.unit, class_="soft"), class_="head")
     rows = [
         [f"{_sign(found)} {plain(point.threshold)}", duration(point.hours_kept), f"{point.segments_kept:,}"]
@@ -205,7 +209,7 @@ def _curve(facts: Facts, found: Distribution) -> Html:
 
 
 def _thresholds(facts: Facts, found: Distribution) -> list[float]:
-    return sorted({value for loss in facts.funnel.losses for value in thresholds_of(loss.rule, found.name)})
+    return sorted({value for rule in facts.rules for value in thresholds_of(rule, found.name)})
 
 
 def _histograms(facts: Facts) -> Html | None:
