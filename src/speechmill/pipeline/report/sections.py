@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from speechmill import __version__
 from speechmill.pipeline.expressions import thresholds_of
 from speechmill.pipeline.filter import Loss
 from speechmill.pipeline.report import charts
@@ -49,7 +49,8 @@ def body(facts: Facts, kept: Sequence[Sample], dropped: Sequence[Sample]) -> Htm
         )
         for anchor, heading, content in shown
     ]
-    footer = f"Written by speechmill {__version__}. This page loads nothing from anywhere: it can be sent as it is."
+    version = importlib.metadata.version("speechmill")
+    footer = f"Written by speechmill {version}. This page loads nothing from anywhere: it can be sent as it is."
     return join(
         [
             tag("header", tag("div", tag("h1", facts.name), _subtitle(facts), _tiles(facts)), class_="top"),
