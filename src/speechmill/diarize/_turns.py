@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns out of labelled stretches of speech."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from speechmill.core.types import Interval, Turn
+
+
+def in_order(speech: Sequence[Interval]) -> list[Interval]:
+    """Speech by start, then channel, without empty intervals."""
+    return sorted((part for part in speech if part.duration > 0), key=lambda part: (part.start, part.channel, part.end))
+
+
+def named(turns: Sequence[tuple[Interval, int]]) -> list[Turn]:
+    """Order turns by start, then channel, and name their speakers "#1", "#2" by first appearance."""
+    ordered = sorted(turns, key=lambda turn: (turn[0].start, turn[0].channel, turn[0].end))
+    names: dict[int, str] = {}
+    for _, speaker in ordered:
+        names.setdefault(speaker, f"#{len(names) + 1}")
+    return [Turn(part.start, part.duration, names[speaker], part.channel) for part, speaker in ordered]
