@@ -89,7 +89,7 @@ class Bar:
             self._progress.stop()
 
     def note(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def begin(self, recordings: int, audio_s: float) -> None:
         self._recordings, self._seconds = (0, recordings), (0.0, audio_s)

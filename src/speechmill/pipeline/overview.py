@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct, structs
 
@@ -60,16 +61,30 @@ def overview(root: Path) -> Overview:
     return found
 
 
+def found_by_recording(root: Path, column: str) -> dict[str, Any]:
+    """Return what the newest run's stages found, by recording id: a column such as "speech" or "turns"."""
+    from speechmill.pipeline.record import Silent
+    from speechmill.pipeline.run import reopen
+
+    folder = Workspace.open(root).latest_run()
+    if folder is None:
+        return {}
+    recorder, sources = reopen(folder, Silent())
+    node = next(node for node in recorder.plan.nodes if column in node.writes)
+    values = recorder.ledger.load(node.folder, {source.key for source in sources}, [column])
+    return {source.id: values[source.key][column] for source in sources if source.key in values}
+
+
 def _live(folder: Path) -> Summary:
     """Count from the ledger what a run without a summary has done so far."""
     from speechmill.pipeline.record import Silent
-    from speechmill.pipeline.run import count, failures, reopen
+    from speechmill.pipeline.run import count, decoded_s, failures, reopen
 
     recorder, sources = reopen(folder, Silent())
     summary = Summary(folder.name, folder.stat().st_mtime, recordings=len(sources))
     summary.stages = count(recorder, recorder.plan.nodes)
     summary.failures = failures(recorder, sources)
-    summary.audio_s = sum(member.duration for member in recorder.members)
+    summary.audio_s = decoded_s(recorder)
     return summary
 
 

@@ -137,7 +137,7 @@ def _conclude(
     plan, sources = prepared.plan, prepared.sources
     summary.recordings = len(sources)
     summary.aliases = sum(source.alias_of is not None for source in sources)
-    summary.audio_s = round(sum(member.duration for member in recorder.members), 3)
+    summary.audio_s = round(decoded_s(recorder), 3)
     summary.stages = count(recorder, plan.nodes) | finished
     summary.failures = failures(recorder, sources)
     summary.warnings = [f"set aside, and its results made again: {error}" for error in recorder.ledger.corrupt]
@@ -147,6 +147,12 @@ def _conclude(
         summary.exit_status = int(len({failed.recording_id for failed in summary.failures}) > options.max_failed)
     write_summary(recorder.workspace.runs / plan.run, summary)
     forget_inflight(recorder.workspace.root, plan.run)
+
+
+def decoded_s(recorder: Recorder) -> float:
+    """Seconds of audio in the recordings that could be decoded."""
+    states = recorder.ledger.states(recorder.plan.nodes[0].folder)
+    return sum(m.duration for m in recorder.members if m.key in states and states[m.key].ok)
 
 
 def count(recorder: Recorder, of: Sequence[Node]) -> dict[str, StageCount]:

@@ -101,8 +101,8 @@ def with_overrides(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[st
     for field, value in overrides.items():
         *parents, last = field.split(".")
         place = changed
-        for parent in parents:
-            inner = place.get(parent)
+        for depth, parent in enumerate(parents):
+            inner = place.get(parent) if parent in place or depth else _default(parent)
             if isinstance(inner, str):  # "vad: silero" becomes "vad: {backend: silero}"
                 inner = {"backend": inner}
             place[parent] = inner = {} if inner is None else inner
@@ -111,6 +111,16 @@ def with_overrides(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[st
             place = inner
         place[last] = value
     return changed
+
+
+def _default(field: str) -> Any:
+    """A field's default, for a setting inside what the corpus file doesn't mention."""
+    for known in msgspec.structs.fields(CorpusFile):
+        if known.name == field and known.default_factory is not msgspec.NODEFAULT:
+            return known.default_factory()
+        if known.name == field and isinstance(known.default, str):
+            return known.default
+    return None
 
 
 def resolve(raw: dict[str, Any], base: Path) -> Corpus:
