@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from speechmill.demo.corpus import Truth
     from speechmill.demo.score import Score
 
+SHOWN = {
+    "vad_error": "VAD error",
+    "wer": "WER",
+    "der": "DER",
+    "word_start_median_ms": "word start, median",
+    "word_end_median_ms": "word end, median",
+}
 BROKEN = 2  # the demo has a broken and an empty file on purpose
 
 
@@ -68,13 +76,25 @@ def _print(scores: list[Score], workspace: Path) -> None:
 
     found = overview(workspace)
     show(found)
-    rows = [(row.recording, row.measure, _value(row), row.detail) for row in scores]
-    print_table("against the truth", ("recording", "measure", "value", ""), rows)
+    print_table("against the truth", ("recording", *SHOWN.values()), list(_accuracy(scores)))
+    for row in scores:
+        if row.measure == "words_invented":
+            click.echo(f"{row.recording}: {row.value or 0:.0f} words invented where nobody speaks")
+        if row.measure == "broken_file_refused":
+            click.echo(f"{row.recording}: broken, and {'refused' if row.value else 'NOT refused'}")
     click.echo(f"in {hours(found.audio_h * 3600)} of audio, {hours(found.kept_h * 3600)} kept for training")
     click.echo(f"report   {workspace / 'report.html'}")
     click.echo(f"dataset  {workspace / 'dataset' / 'segments.parquet'}")
     for folder in sorted((workspace / "exports").glob("[!.]*")):
         click.echo(f"export   {folder}")
+
+
+def _accuracy(scores: list[Score]) -> Iterator[list[str]]:
+    """One row a recording that has any of the measures shown; what is missing says so."""
+    for recording in dict.fromkeys(row.recording for row in scores):
+        mine = {row.measure: row for row in scores if row.recording == recording}
+        if mine.keys() & SHOWN.keys():
+            yield [recording, *(_value(mine[measure]) if measure in mine else "" for measure in SHOWN)]
 
 
 def _value(row: Score) -> str:

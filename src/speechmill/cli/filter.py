@@ -79,12 +79,11 @@ def _sweep(path: Path, asked: Any, scores: tuple[str, ...], column: str, as_json
 
 
 def _print(place: Any, index: Any, as_json: bool) -> None:
-    import pyarrow.parquet as pq
-
+    from speechmill.formats.manifest import read_parquet
     from speechmill.pipeline.filter import funnel
 
-    durations = pq.read_table(index.segments_path(place), columns=["duration"])["duration"].to_numpy()
-    found = funnel(durations, pq.read_table(index.decisions_path(place), columns=["drops"])["drops"])
+    durations = read_parquet(index.segments_path(place), ["duration"])["duration"].to_numpy()
+    found = funnel(durations, read_parquet(index.decisions_path(place), ["drops"])["drops"])
     if as_json:
         _json({"decisions": str(index.decisions_path(place)), "rules": index.rules, "funnel": found})
         return

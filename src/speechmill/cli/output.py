@@ -17,6 +17,8 @@ from rich.table import Table
 from speechmill.core.errors import ConfigError
 from speechmill.pipeline.events import Event
 
+WIDE = 160
+
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
@@ -34,7 +36,10 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*(Text(f"{value:,.3f}" if isinstance(value, float) else f"{value}") for value in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:  # a log or a pipe is as wide as what is in it
+        console.width = WIDE
+    console.print(table)
 
 
 def _cell(value: object) -> object:

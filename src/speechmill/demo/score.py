@@ -157,5 +157,5 @@ def _why_no_words(true: TrueRecording, segments: Sequence[Segment], timed: bool)
     if not segments:
         return "no segments"
     reasons = {segment.gaps["align"] for segment in segments if "align" in segment.gaps}
-    tried = sorted(reason for reason in reasons if not reason.startswith("not-asked-for"))
+    tried = sorted(reason for reason in reasons if not reason.startswith(("not-asked-for", "no-aligner")))
     return f"not aligned: {'; '.join(tried)}" if tried else f"no aligner for {true.language}"

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from speechmill.core.errors import WorkspaceError
 from speechmill.core.stage import Samples
 from speechmill.core.types import Recording, Segment
+from speechmill.formats.manifest import read_parquet
 
 ROWS_AT_ONCE = 8192  # about 10 MB of Python objects with words and phones
 
@@ -32,7 +33,7 @@ class Dataset:
 
     def recordings(self) -> dict[str, Recording]:
         """Every recording that was decoded, by id."""
-        rows = pq.read_table(self._recordings).to_pylist()
+        rows = read_parquet(self._recordings).to_pylist()
         found = [msgspec.convert(row, Recording) for row in rows if row["audio"]]
         return {recording.id: recording for recording in found}
 
