@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -74,3 +75,25 @@ def tone_corpus(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def torchcodec_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which torchcodec, and so `datasets`, finds the FFmpeg in PyAV's wheel.
+
+    For processes of their own: the loader reads its path once, when a process starts.
+    """
+    if importlib.util.find_spec("torchcodec") is None:
+        pytest.skip("torchcodec is not installed")
+    if sys.platform != "linux":
+        pytest.skip("elsewhere torchcodec needs an FFmpeg that is installed")
+    spec = importlib.util.find_spec("av")
+    assert spec is not None
+    assert spec.origin is not None
+    bundled = Path(spec.origin).parents[1] / "av.libs"
+    folder = tmp_path_factory.mktemp("ffmpeg")
+    for library in bundled.glob("lib*-*.so.*"):  # under the names that torchcodec asks for
+        name, _, version = library.name.partition(".so.")
+        (folder / f"{name.rpartition('-')[0]}.so.{version.split('.')[0]}").symlink_to(library)
+    paths = [os.environ.get("LD_LIBRARY_PATH", ""), str(folder), str(bundled)]
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(path for path in paths if path)}

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -76,29 +74,13 @@ print(row["audio"]["sampling_rate"], array.dtype, array.shape, round(float(abs(a
 """
 
 
-def ffmpeg_of_pyav(folder: Path) -> str:
-    """Give torchcodec the FFmpeg in PyAV's wheel, under the names it asks for: (a path for the loader)."""
-    spec = importlib.util.find_spec("av")
-    assert spec is not None
-    assert spec.origin is not None
-    bundled = Path(spec.origin).parents[1] / "av.libs"
-    folder.mkdir()
-    for library in bundled.glob("lib*-*.so.*"):
-        name, _, version = library.name.partition(".so.")
-        (folder / f"{name.rpartition('-')[0]}.so.{version.split('.')[0]}").symlink_to(library)
-    return f"{folder}:{bundled}"
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("torchcodec") is None, reason="torchcodec is not installed")
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torchcodec needs an FFmpeg that is installed")
-def test_load_dataset_decodes_the_audio(dataset: Dataset, folder: Path, context: Context, tmp_path: Path) -> None:
+def test_load_dataset_decodes_the_audio(
+    dataset: Dataset, folder: Path, context: Context, tmp_path: Path, torchcodec_environment: dict[str, str]
+) -> None:
     Backend(Config(), context).export(dataset, folder)
-    # A process of its own: the loader reads its path once, when a process starts.
-    paths = ffmpeg_of_pyav(tmp_path / "ffmpeg")
-    environment = {**os.environ, "LD_LIBRARY_PATH": f"{os.environ.get('LD_LIBRARY_PATH', '')}:{paths}".strip(":")}
     command = [sys.executable, "-W", "ignore", "-c", DECODE, str(folder), str(tmp_path / "cache")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=torchcodec_environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     whole, _ = soundfile.read(dataset.root / "recordings/aa/talk-1.flac", dtype="float32")
     assert done.stdout.split("\n")[0] == f"24000 float32 (28800,) {abs(whole[12_000:40_800]).max():.4f}"

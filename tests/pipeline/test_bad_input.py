@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from speechmill.formats.manifest import write_parquet
 
 pytestmark = pytest.mark.slow

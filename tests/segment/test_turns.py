@@ -2,6 +2,7 @@
 from pathlib import Path
 
 import pytest
+
 from speechmill.core.stage import Context
 from speechmill.core.types import Interval, Source, Transcript, Turn, Utterance, Word
 from speechmill.segment.turns import Backend, Config
