@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Intake: sources found, hashed, keyed and told apart; the hand-over is an immutable batch manifest.
 
-An item's key is the hash of the source's bytes, its transcript files' bytes and the metadata that affects
-decoding or text. Hashes are remembered by (path, size, modification time), so that a million files aren't read
-again. What can't be read is keyed by its URI and carries the reason.
+An item's key is the hash of the source's bytes, its transcript files' bytes and kinds, and the metadata that
+affects decoding, text or a `when:` condition. Hashes are remembered by (path, size, modification time), so that
+a million files aren't read again. What can't be read is keyed by its URI and carries the reason.
 """
 
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -119,10 +120,20 @@ def _keyed(source: Source, memory: Memory) -> Source:
         try:
             audio = memory.of(Path(source.uri), is_audio=True)
             sidecars = [memory.of(Path(path), is_audio=False).sha256 for path in source.sidecars]
+            kinds = [_kind(source.uri, path) for path in source.sidecars]
         except OSError as error:
             source = structs.replace(source, error=f"unreadable: {error.strerror or error}")
         else:
-            metadata = [source.text, source.language, source.speaker, source.num_speakers, source.channels]
-            key = digest(audio.sha256, *sidecars, msgspec.json.encode(metadata))
+            text = [kinds, source.text, source.language]
+            conditions = [source.speaker, source.num_speakers, source.channels, source.origin, source.date]
+            key = digest(audio.sha256, *sidecars, msgspec.json.encode([*text, *conditions]))
             return structs.replace(source, key=key, sha256=audio.sha256, size=audio.size)
     return structs.replace(source, key=digest("uri", source.uri))
+
+
+def _kind(audio: str, sidecar: str) -> str:
+    """Return what follows the audio's stem (".en.srt"): the same bytes are read otherwise as .srt and as .txt."""
+    stem, name = (
+        unicodedata.normalize("NFC", os.path.basename(path)) for path in (os.path.splitext(audio)[0], sidecar)
+    )
+    return name.removeprefix(stem)
