@@ -36,9 +36,10 @@ def main() -> None:
 
 def measure(transcript: str, data: Path, repeat: int) -> dict[str, Any]:
     """Measure one row; medians over `repeat` runs, each in a fresh workspace."""
-    runs = [together(transcript, data) for _ in range(repeat)]
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [together(transcript, data, Path(folder) / str(i)) for i in range(repeat)]
+        baseline = apart(Path(folder) / "0", runs[0]["run"], runs[0]["audio_s"])
     ours = statistics.median(run["x"] for run in runs)
-    baseline = apart(transcript, data)
     median = min(runs, key=lambda run: abs(run["x"] - ours))
     row = {
         "name": transcript,
@@ -62,39 +63,33 @@ def measure(transcript: str, data: Path, repeat: int) -> dict[str, Any]:
     return row
 
 
-def together(transcript: str, data: Path) -> dict[str, Any]:
+def together(transcript: str, data: Path, out: Path) -> dict[str, Any]:
     """One run; returns speed, memory and each stage's share."""
-    with tempfile.TemporaryDirectory() as folder:
-        before = _cpu()
-        summary = json.loads(_speechmill(*_run(transcript, data, Path(folder) / "out")))
-        stages = {name: count for name, count in summary["stages"].items() if count["audio_s"]}
-        total = sum(count["cpu_s"] for count in stages.values())
-        seconds = summary["audio_s"]
-        return {
-            "x": seconds / total,
-            "whole": seconds / (_cpu() - before),
-            "rss": summary["peak_rss_mb"],
-            "shares": {name: round(count["cpu_s"] / total, 4) for name, count in stages.items()},
-            "audio_s": seconds,
-        }
+    before = _cpu()
+    summary = json.loads(_speechmill(*_run(transcript, data, out)))
+    stages = {name: count for name, count in summary["stages"].items() if count["audio_s"]}
+    total = sum(count["cpu_s"] for count in stages.values())
+    return {
+        "run": summary["run"],
+        "x": summary["audio_s"] / total,
+        "whole": summary["audio_s"] / (_cpu() - before),
+        "rss": summary["peak_rss_mb"],
+        "shares": {name: round(count["cpu_s"] / total, 4) for name, count in stages.items()},
+        "audio_s": summary["audio_s"],
+    }
 
 
-def apart(transcript: str, data: Path) -> float:
-    """Each stage as a command of its own on the same plan; returns the speed."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out"
-        _speechmill(*_run(transcript, data, out), "--limit", "1")
-        summary = json.loads(_speechmill(*_run(transcript, data, out), "--set", "vad.pad_ms=31"))
-        run = out / "runs" / summary["run"]
-        plan = json.loads((run / "plan.json").read_text())
-        total = 0.0
-        for node in plan["nodes"]:
-            for part in (out / "stages" / f"{node['name']}-{node['fingerprint']}").rglob("*.parquet"):
-                part.unlink()
-        for node in plan["nodes"]:
-            counts = json.loads(_speechmill("exec", "--run", run, "--stages", node["name"]))
-            total += counts["stages"][node["name"]]["cpu_s"]
-        return float(summary["audio_s"] / total)
+def apart(out: Path, run: str, audio_s: float) -> float:
+    """Do the same plan again, each stage as a command of its own; returns the speed."""
+    folder = out / "runs" / run
+    nodes = json.loads((folder / "plan.json").read_text())["nodes"]
+    for part in (out / "stages").rglob("*.parquet"):
+        part.unlink()
+    total = 0.0
+    for node in nodes:
+        counts = json.loads(_speechmill("exec", "--run", folder, "--stages", node["name"]))
+        total += counts["stages"][node["name"]]["cpu_s"]
+    return audio_s / total
 
 
 def _run(transcript: str, data: Path, out: Path) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -140,7 +141,7 @@ def gather(workspace: Path, segments: SegmentColumns | None, recordings: Recordi
     known = [speech[row] for row in mine if speech[row] is not None]
     table = _Segments(segments) if segments is not None else None
     return Facts(
-        name=workspace.resolve().name,
+        name=_name(workspace),
         run=run,
         recordings=max(recordings.num_rows, run.recordings if run else 0),
         decoded=len(mine),
@@ -156,6 +157,13 @@ def gather(workspace: Path, segments: SegmentColumns | None, recordings: Recordi
         warnings=_warnings(recordings),
         gaps=table.gaps() if table else (),
     )
+
+
+def _name(workspace: Path) -> str:
+    """The corpus file's name for it, as the newest plan has it; else the folder's."""
+    plans = sorted((workspace / "runs").glob("*/plan.json"))
+    named = msgspec.json.decode(plans[-1].read_bytes()).get("corpus", {}).get("name") if plans else None
+    return named or workspace.resolve().name
 
 
 class _Segments:
