@@ -7,6 +7,8 @@ Windows of 1.6 s within speech are embedded by Resemblyzer's voice encoder and g
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from speechmill.core.errors import ItemError
 from speechmill.core.stage import Audio, Context
 from speechmill.core.types import Interval, Turn
+from speechmill.diarize._changes import dissolve, steady
 from speechmill.diarize._clustering import Floats, Labels, centroids
 from speechmill.diarize._speakers import Limits, find_speakers
 from speechmill.diarize._turns import in_order, named
@@ -42,6 +45,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     contrast: Annotated[float, Meta(ge=0)] = 0.06  # cosine within less between two speakers, at least; one split: 0.04
     contrast_windows: Annotated[float, Meta(ge=0)] = 1.5  # ... and 1.5 / windows: one voice of 15 windows reaches 0.1
     contrast_share: Annotated[float, Meta(ge=0, lt=1)] = 0.4  # ... and this share of what all speakers have
+    change_cosine: Annotated[float, Meta(ge=0, le=1)] = 0.5  # neighbours less alike: the speaker changes between them
+    change_share: Annotated[float, Meta(gt=0, le=1)] = 0.4  # a speaker heard this much in mere changes is none
     min_speaker_s: Annotated[float, Meta(ge=0)] = 2.0  # less is laughter, noise or overlap: joins the nearest
     max_windows: Annotated[int, Meta(ge=2)] = 2000  # clustered, evenly spaced; the rest joins the nearest. 64 MB
 
@@ -92,14 +97,25 @@ class Backend:
             return np.zeros(len(windows), dtype=np.int64)
         embeddings = self.embed(audio, windows)
         seconds = np.array([window.end - window.start for window in windows])
-        if len(windows) <= self.config.max_windows:
-            return find_speakers(embeddings, seconds, self._limits, num_speakers)
-        chosen = np.linspace(0, len(windows) - 1, self.config.max_windows).round().astype(np.int64)
+        joined = _joined(windows)
+        chosen = whole = np.flatnonzero(steady(embeddings, joined, self.config.change_cosine))
+        if len(whole) > self.config.max_windows:
+            chosen = whole[np.linspace(0, len(whole) - 1, self.config.max_windows).round().astype(np.int64)]
         # Each stands for as much speech as it was chosen from, so that min_speaker_s keeps its meaning.
-        share = seconds[chosen] * (seconds.sum() / seconds[chosen].sum())
-        labels = find_speakers(embeddings[chosen], share, self._limits, num_speakers)
-        nearest = embeddings @ centroids(embeddings[chosen], labels, share).T
-        return np.asarray(np.argmax(nearest, axis=1), dtype=np.int64)
+        share = seconds[chosen] * (seconds[whole].sum() / seconds[chosen].sum())
+        found = find_speakers(embeddings[chosen], share, self._limits, num_speakers)
+        nearest = embeddings @ centroids(embeddings[chosen], found, share).T
+        labels: Labels = np.argmax(nearest, axis=1).astype(np.int64)
+        labels[chosen] = found
+        if num_speakers is None:
+            labels = dissolve(embeddings, seconds, labels, joined, self.config.change_share)
+        return labels
+
+
+def _joined(windows: Sequence[Window]) -> NDArray[np.bool_]:
+    """Tell which windows lie in the same interval as the one before: their stretches touch."""
+    touch = [one.end == other.start and one.channel == other.channel for one, other in itertools.pairwise(windows)]
+    return np.array([False, *touch])
 
 
 def _network(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -121,9 +137,13 @@ def _divided(part: Interval, windows: Sequence[Window], speakers: Sequence[int])
 
 def _nearest(part: Interval, windows: Sequence[Window], speakers: Sequence[int]) -> int:
     """The speaker of the window nearest in time, on the same channel if it has any; 0 where there is no window."""
+    after = bisect.bisect(windows, (part.channel, part.start), key=lambda window: (window.channel, window.start))
+    beside = [index for index in (after - 1, after) if 0 <= index < len(windows)]
+    if not any(windows[index].channel == part.channel for index in beside):
+        beside = list(range(len(windows)))
 
     def distance(index: int) -> tuple[bool, float]:
         window = windows[index]
         return window.channel != part.channel, max(window.start - part.end, part.start - window.end)
 
-    return speakers[min(range(len(windows)), key=distance)] if windows else 0
+    return speakers[min(beside, key=distance)] if beside else 0
