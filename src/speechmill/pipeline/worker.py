@@ -19,6 +19,7 @@ import psutil
 from msgspec import Struct
 
 from speechmill import models
+from speechmill.core.errors import AudioError
 from speechmill.core.stage import Context, Item, Samples
 from speechmill.core.timebase import WORKING_HZ
 from speechmill.core.types import Canonical, Failed, Source
@@ -103,11 +104,20 @@ class LazyAudio:
     ) -> Samples:
         """Return samples; see core.stage.Audio. Raises AudioError where the FLAC is gone or broken."""
         if self._opened is None:
-            from speechmill.formats.audio import open_canonical
-
-            self._opened = open_canonical(self._workspace, self._canonical)
+            self._opened = self._open()
         samples: Samples = self._opened.read(start, duration, channel=channel, sampling_rate=sampling_rate)
         return samples
+
+    def _open(self) -> Any:
+        from speechmill.formats.audio import open_canonical
+
+        try:
+            return open_canonical(self._workspace, self._canonical)
+        except AudioError as error:
+            if error.reason == "canonical-audio-corrupt":  # what is gone is made again from the original
+                for path in self._canonical.paths:
+                    (self._workspace / path).unlink(missing_ok=True)
+            raise
 
     def close(self) -> None:
         if self._opened is not None:
