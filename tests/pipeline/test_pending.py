@@ -161,3 +161,10 @@ def test_a_failure_written_down_is_counted_towards_quarantine(tmp_path):
         assert ledger.states(VAD.folder)["k"].attempts == attempt
     states = {"normalise": {"k": DONE}, "vad": ledger.states(VAD.folder)}
     assert pending(NODES, states, "k", False) == ()
+
+
+def test_what_waits_for_a_stage_that_may_not_run_now_is_left_out():
+    assert pending(NODES, {}, "k", False, {"vad", "diarize"}) == ()
+    states = {"normalise": {"k": DONE}}
+    assert pending(NODES, states, "k", False, {"vad", "segment"}) == ("vad",)
+    assert pending(NODES, states, "k", False, {"vad", "diarize", "segment"}) == ("vad", "diarize", "segment")
