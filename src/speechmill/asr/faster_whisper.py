@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from faster_whisper.transcribe import Word as TimedToken
 
 VERSION = "1"
+COST = 0.5  # CPU seconds per second of audio, for estimates: the `small` model in int8
 REQUIRES = ("faster-whisper",)
 LANGUAGES = frozenset(
     code

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pocketsphinx import Decoder
 
 VERSION = "1"
+COST = 0.17  # CPU seconds per second of audio, for estimates
 REQUIRES = ("pocketsphinx",)
 MODELS = ("pocketsphinx-en",)
 LANGUAGES = frozenset({"en"})

@@ -7,6 +7,7 @@ entry point in the group `speechmill.vad`, whose value is a module of the same s
     VERSION     str    raise it when the same input gives another output
     REQUIRES    tuple  what pip must have ("pocketsphinx",); the base install's own packages need no entry
     MODELS      tuple  names of model cards (optional)
+    COST        CPU seconds per second of audio on one core, for estimates (optional)
     LANGUAGES   frozenset of codes, or None where any language will do (optional)
     Config      frozen msgspec struct, documented field by field
     Backend     class: Backend(config, context), then what the family's protocol says

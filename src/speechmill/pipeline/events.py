@@ -70,6 +70,7 @@ class Summary(Struct):
     warnings: list[str] = []
     peak_rss_mb: float = 0.0  # sum over the main process and its workers, at the worst moment seen
     workers: int = 1
+    versions: dict[str, str] = {}  # of what the run was made with
 
 
 def read_summary(folder: Path) -> Summary | None:

@@ -28,6 +28,7 @@ from speechmill.pipeline.filter import rules_from
 from speechmill.pipeline.intake import Memory, discover
 from speechmill.pipeline.pending import read_members, shards, write_members
 from speechmill.pipeline.plan import Node, Plan, check_backends, check_languages, nodes, required_models
+from speechmill.pipeline.provenance import versions
 from speechmill.pipeline.record import Observer, Recorder, Silent, forget_inflight
 from speechmill.pipeline.report import write_report
 from speechmill.pipeline.spec import Corpus
@@ -67,7 +68,7 @@ def run(corpus: Corpus, engine: Engine, options: Options | None = None, observer
         prepared = prepare(corpus, workspace, options.limit)
         pull_models(corpus, observer)
         recorder = start(prepared, workspace, observer)
-        summary = Summary(prepared.plan.run, time.time(), workers=engine.workers)
+        summary = Summary(prepared.plan.run, time.time(), workers=engine.workers, versions=versions(corpus))
         try:
             recorder.record(engine, prepared.plan.nodes, retry_failed=options.retry_failed, timeout_s=options.timeout_s)
             finished = _finish(recorder, corpus, prepared, engine, observer)

@@ -27,6 +27,7 @@ from speechmill.models.onnx_graph import cut, weights
 from speechmill.quality import Column
 
 VERSION = "1"
+COST = 0.04  # CPU seconds per second of audio, for estimates
 REQUIRES = ()
 MODELS = ("dnsmos",)
 LANGUAGES = None

@@ -14,6 +14,7 @@ from speechmill.measures.snr import RANGE_DB, snr_db
 from speechmill.quality import Column
 
 VERSION = "1"
+COST = 0.0001  # CPU seconds per second of audio, for estimates
 REQUIRES = ()
 MODELS = ()
 LANGUAGES = None

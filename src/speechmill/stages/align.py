@@ -23,7 +23,7 @@ class Align(Glue):
     name = "align"
     reads = ("audio", "segments")
     writes = ("segments.words", "segments.phones", GAPS + "align")
-    resources = Resources(cost=0.03, timeout_per_audio_s=10.0)
+    resources = Resources(cost=0.025, timeout_per_audio_s=10.0)
 
     def __init__(self, choice: Choice) -> None:
         super().__init__((choice,))

@@ -15,7 +15,7 @@ class Diarize(Glue):
     name = "diarize"
     reads = ("audio", "speech")
     writes = ("turns",)
-    resources = Resources(cost=0.01, timeout_per_audio_s=2.0)
+    resources = Resources(cost=0.008, timeout_per_audio_s=2.0)
 
     def __init__(self, choice: Choice, otherwise: Choice) -> None:
         super().__init__((choice, otherwise))

@@ -22,7 +22,7 @@ class Normalise(Glue):
     name = "normalise"
     reads: tuple[str, ...] = ()
     writes = ("audio",)
-    resources = Resources(cost=0.006, timeout_per_audio_s=0.5, memory_mb=512)
+    resources = Resources(cost=0.002, timeout_per_audio_s=0.5, memory_mb=512)
 
     def __init__(self) -> None:
         super().__init__(())

@@ -7,10 +7,12 @@ be used fails the recording: falling through to a recogniser would hide it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import structs
 
 from speechmill.core.conditions import holds
-from speechmill.core.registry import knows_language
+from speechmill.core.registry import Choice, knows_language
 from speechmill.core.stage import Item, Patch, Resources
 from speechmill.core.types import Canonical, Transcript
 from speechmill.stages.glue import Glue
@@ -22,7 +24,12 @@ class Transcribe(Glue):
     name = "transcribe"
     reads = ("audio", "speech")
     writes = ("transcript",)
-    resources = Resources(cost=0.25, timeout_per_audio_s=20.0, memory_mb=2048)
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        super().__init__(choices)
+        # An estimate for recordings that come to the slowest backend; files beside the audio cost nothing.
+        cost = max((getattr(choice.module, "COST", 0.0) for choice in choices), default=0.0)
+        self.resources = Resources(cost=cost, timeout_per_audio_s=20.0, memory_mb=2048)
 
     def work(self, item: Item) -> Patch:
         for index, choice in enumerate(self.choices):

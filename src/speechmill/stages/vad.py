@@ -13,7 +13,7 @@ class Vad(Glue):
     name = "vad"
     reads = ("audio",)
     writes = ("speech",)
-    resources = Resources(cost=0.003, timeout_per_audio_s=0.5)
+    resources = Resources(cost=0.0015, timeout_per_audio_s=0.5)
 
     def work(self, item: Item) -> Patch:
         audio, backend = item.opened(), self.backend()
