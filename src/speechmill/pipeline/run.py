@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -107,7 +108,8 @@ def prepare(corpus: Corpus, workspace: Workspace, limit: int | None) -> Prepared
     sources = discover(corpus, memory, workspace.root, limit)
     memory.save()
     check_languages(corpus, sources)
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+    # UTC, to the microsecond: the newest run is the last by name, of two within a second and around a clock change.
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:6]}"
     plan = Plan(name, corpus.raw, str(corpus.base.resolve()), str(workspace.root.resolve()), nodes(corpus))
     return Prepared(plan, tuple(sources), memory)
 
