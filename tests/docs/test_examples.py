@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Examples: the corpus files mean something, fit the schema that is committed, and the script runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from speechmill.pipeline import spec
+from speechmill.pipeline.plan import nodes
+from speechmill.pipeline.run import check_filter
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "docs" / "corpus.schema.json"
+CORPORA = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+def test_the_committed_schema_is_current():
+    current = json.dumps(spec.json_schema(), indent=2) + "\n"
+    assert SCHEMA.read_text(encoding="utf-8") == current, "run: speechmill init --schema > docs/corpus.schema.json"
+
+
+def test_there_are_an_english_and_a_vietnamese_corpus():
+    assert [path.name for path in CORPORA] == ["corpus.en.yaml", "corpus.vi.yaml"]
+
+
+@pytest.mark.parametrize("path", CORPORA, ids=lambda path: path.name)
+def test_a_corpus_file_is_understood_and_fits_the_schema(path):
+    corpus = spec.load(path)
+    check_filter(corpus)
+    assert [node.name for node in nodes(corpus)][:2] == ["normalise", "vad"]
+    jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), json.loads(SCHEMA.read_text()))
+
+
+def test_what_init_writes_fits_the_schema(tmp_path, speechmill):
+    for language in ("en", "vi"):
+        path = tmp_path / f"{language}.yaml"
+        speechmill("init", path, "--language", language)
+        jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), json.loads(SCHEMA.read_text()))
+
+
+@pytest.mark.slow
+def test_the_script_runs(tone_corpus, tmp_path):
+    folder = tone_corpus({"short": "a short one", "longer": "a longer one"})
+    command = [sys.executable, ROOT / "examples" / "api.py", folder, tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.endswith(("kept", "2 <= duration"))]
+    assert len(lines) == 2
+    assert "'a longer one'" in done.stdout
