@@ -189,7 +189,7 @@ def write_audio():
     random = np.random.default_rng(0)
     parts = [np.zeros(4_800, np.float32)]
     for spoken in speak(lines):
-        parts += [0.25 * soxr.resample(spoken.samples, spoken.sampling_rate, 16_000), np.zeros(11_200, np.float32)]
+        parts += [0.18 * soxr.resample(spoken.samples, spoken.sampling_rate, 16_000), np.zeros(11_200, np.float32)]
     samples = np.concatenate(parts)
     noisy = samples + random.normal(0, 5e-5, len(samples)).astype(np.float32)
     write_flac(AUDIO, noisy.astype(np.float32), 16_000)
