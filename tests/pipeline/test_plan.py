@@ -166,6 +166,10 @@ def test_a_language_of_a_recording_that_no_backend_knows_is_refused(tmp_path):
         check_languages(asked, [Source("a", "a.wav", language="vi")])
 
 
+def test_without_transcripts_any_language_will_do(tmp_path):
+    check_languages(corpus(tmp_path, transcript=[]), [Source("a", "a.wav", language="vi")])
+
+
 def test_models_are_asked_for_once(tmp_path):
     assert required_models(corpus(tmp_path, transcript=["pocketsphinx"], diarize=None)) == [
         "dnsmos",

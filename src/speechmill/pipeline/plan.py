@@ -145,11 +145,16 @@ def check_backends(corpus: Corpus) -> None:
 
 
 def check_languages(corpus: Corpus, sources: Sequence[Source]) -> None:
-    """Raise UnsupportedLanguage where no transcript backend knows a language that recordings are said to be in."""
+    """Raise UnsupportedLanguage where no transcript backend knows a language that recordings are said to be in.
+
+    Where no transcript is asked for, any language will do: segments are then turns without text.
+    """
+    if not corpus.transcript:
+        return
     for language in sorted({source.language for source in sources if source.language}):
         if any(registry.knows_language(choice.module, language) for choice in corpus.transcript):
             continue
-        asked = ", ".join(choice.backend for choice in corpus.transcript) or "none"
+        asked = ", ".join(choice.backend for choice in corpus.transcript)
         others = ", ".join(registry.for_language("asr", language)) or "none"
         raise UnsupportedLanguage(
             f"no transcript backend of {asked} knows the language {language!r}; those that do: {others}. "
