@@ -34,7 +34,6 @@ def corpus_of(
         corpus = spec.load(path, settings)
     else:
         raw = {"name": path.resolve().stem, "sources": [{"local": {"path": str(path.resolve())}}]}
-        raw["store"] = f"./{path.resolve().stem}-workspace"
         corpus = spec.resolve(spec.with_overrides(raw, settings or {}), Path.cwd())
     return pipeline.with_store(corpus, Path(out)) if out is not None else corpus
 

@@ -29,6 +29,8 @@ class Backend:
             hoard = []
             while True:
                 hoard.append(bytearray(os.urandom(1 << 20) * 16))
+        if segment.text == "exit":
+            raise SystemExit(3)
         if segment.text == "bug":
             raise ValueError("a bug in a backend")
         if segment.text == "nan":
@@ -59,7 +61,13 @@ def run(speechmill, folder, out, plugin, *more, expect):
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [("segfault", "worker-died"), ("killed", "worker-died"), ("hang", "timeout"), ("memory", "out-of-memory")],
+    [
+        ("segfault", "worker-died"),
+        ("killed", "worker-died"),
+        ("hang", "timeout"),
+        ("memory", "out-of-memory"),
+        ("exit", "error-SystemExit"),
+    ],
 )
 @pytest.mark.slow
 def test_a_fault_costs_only_its_recording(speechmill, tone_corpus, tmp_path, plugin, fault, reason):

@@ -207,7 +207,10 @@ def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(tmp_path, speechmill
     try:
         done = speechmill("run", folder, "--out", small / "out", *RUN, "--export", "none", expect=2)
         assert "disk is full" in done.stderr
-        assert json.loads(speechmill("status", small / "out", "--json").stdout)["state"] in ("stopped", "running-or-killed")
+        assert json.loads(speechmill("status", small / "out", "--json").stdout)["state"] in (
+            "stopped",
+            "running-or-killed",
+        )
         subprocess.run(["mount", "-o", "remount,size=60m", str(small)], check=True)
         again = json.loads(speechmill("run", folder, "--out", small / "out", *RUN, "--export", "none", "--json").stdout)
         assert again["stages"]["segment"]["processed"] + again["stages"]["segment"]["cached"] == 8

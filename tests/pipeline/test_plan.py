@@ -16,7 +16,6 @@ from speechmill.pipeline.plan import (
     choice_identity,
     in_order,
     nodes,
-    required_models,
     stages,
 )
 from speechmill.stages.glue import Glue
@@ -168,14 +167,6 @@ def test_a_language_of_a_recording_that_no_backend_knows_is_refused(tmp_path):
 
 def test_without_transcripts_any_language_will_do(tmp_path):
     check_languages(corpus(tmp_path, transcript=[]), [Source("a", "a.wav", language="vi")])
-
-
-def test_models_are_asked_for_once(tmp_path):
-    assert required_models(corpus(tmp_path, transcript=["pocketsphinx"], diarize=None)) == [
-        "dnsmos",
-        "pocketsphinx-en",
-        "silero-vad-v6",
-    ]
 
 
 def test_a_metric_reads_what_its_node_says(tmp_path):

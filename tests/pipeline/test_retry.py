@@ -43,8 +43,7 @@ def test_without_metrics_and_transcripts_every_turn_is_a_segment(speechmill, sha
     assert len(lines) == len(rows)
 
 
-def test_an_empty_folder_is_an_empty_dataset(speechmill, tmp_path):
+def test_a_folder_without_audio_is_refused(speechmill, tmp_path):
     (tmp_path / "audio").mkdir()
-    arguments = ("run", tmp_path / "audio", "--out", tmp_path / "out", "--language", "en", "--export", "nemo,rttm")
-    assert "0 recordings" in speechmill(*arguments).stdout
-    assert pq.read_table(tmp_path / "out" / "dataset" / "segments.parquet").num_rows == 0
+    done = speechmill("run", tmp_path / "audio", "--out", tmp_path / "out", "--language", "en", expect=2)
+    assert f"no recordings found by local (path: {tmp_path / 'audio'})" in done.stderr

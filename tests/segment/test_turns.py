@@ -15,7 +15,9 @@ def backend(**options):
 
 
 def transcript(*words, speaker=None):
-    return Transcript("test", (Utterance(" ".join(word.symbol for word in words), 0.0, 60.0, words=words, speaker=speaker),))
+    return Transcript(
+        "test", (Utterance(" ".join(word.symbol for word in words), 0.0, 60.0, words=words, speaker=speaker),)
+    )
 
 
 def spans(utterances):
@@ -53,13 +55,19 @@ def test_a_short_piece_is_joined_to_its_neighbour_of_the_same_speaker():
 
 def test_text_without_times_lies_on_the_speech():
     speech = [Interval(1.0, 2.0), Interval(4.0, 1.0)]
-    found = backend(pad_s=0.0).segments(SOURCE, 10.0, speech, [Turn(1.0, 4.0, "#1")], Transcript("t", (Utterance("hi"),)))
+    found = backend(pad_s=0.0).segments(
+        SOURCE, 10.0, speech, [Turn(1.0, 4.0, "#1")], Transcript("t", (Utterance("hi"),))
+    )
     assert spans(found) == [(1.0, 5.0, "hi", "#1")]
 
 
 def test_without_text_the_turns_become_utterances():
     found = backend(max_s=5.0, pad_s=0.0).segments(SOURCE, 20.0, (), [Turn(1.0, 12.0, "#1")], Transcript("none"))
-    assert [(one.start, one.duration, one.text) for one in found] == [(1.0, 4.0, None), (5.0, 4.0, None), (9.0, 4.0, None)]
+    assert [(one.start, one.duration, one.text) for one in found] == [
+        (1.0, 4.0, None),
+        (5.0, 4.0, None),
+        (9.0, 4.0, None),
+    ]
 
 
 def test_overlap_is_the_share_in_which_somebody_else_speaks():
@@ -93,3 +101,9 @@ def test_ten_hours_of_words_take_seconds():
     found = backend().segments(SOURCE, 36_000.0, (), turns, transcript(*words))
     assert len(found) == 5_000
     assert sum(len(one.words) for one in found) == 90_000
+
+
+def test_text_of_no_length_keeps_a_place():
+    given = Transcript("t", (Utterance("hi", 0.5, 0.0), Utterance("late", 10.0, 0.0)))
+    found = backend(pad_s=0.0).segments(SOURCE, 10.0, (), [], given)
+    assert spans(found) == [(0.499, 0.5, "hi", None), (9.999, 10.0, "late", None)]

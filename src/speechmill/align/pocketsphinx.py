@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pocketsphinx import AlignmentEntry, Decoder
 
 VERSION = "1"
-REQUIRES = ("pocketsphinx",)
+REQUIRES = ("pocketsphinx==5.1.1",)
 MODELS = ("pocketsphinx-en",)
 LANGUAGES = frozenset({"en"})
 

@@ -8,13 +8,14 @@ numbers, and CTranslate2 seeds those once per thread: a result would depend on w
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from speechmill.asr._chunks import chunks, silent
 from speechmill.core.errors import MissingModel, UnsupportedLanguage
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 VERSION = "1"
 COST = 0.5  # CPU seconds per second of audio, for estimates: the `small` model in int8
 REQUIRES = ("faster-whisper",)
+NOT_IDENTITY = ("model", "revision", "download_root")  # model_digest says which weights; where they lie doesn't matter
 LANGUAGES = frozenset(
     code
     for line in (
@@ -62,6 +64,18 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     min_peak_dbfs: float = -66.0  # in digital silence Whisper invents text
 
 
+def rebase(config: Config, base: Path) -> Config:
+    """Let a local model's folder start where the corpus file is."""
+    folder = base / config.model
+    return structs.replace(config, model=str(folder.resolve())) if folder.is_dir() else config
+
+
+def prepare(config: Config) -> None:
+    """Have the weights here before work starts, fetched once and not by every worker. Raises MissingModel."""
+    _folder(config)
+
+
+@functools.cache
 def model_digest(config: Config) -> str:
     """Identify the weights: a digest over a local folder's files, or `name@revision` of a hub."""
     folder = Path(config.model).expanduser()

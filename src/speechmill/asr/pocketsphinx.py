@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 VERSION = "1"
 COST = 0.17  # CPU seconds per second of audio, for estimates
-REQUIRES = ("pocketsphinx",)
+REQUIRES = ("pocketsphinx==5.1.1",)
 MODELS = ("pocketsphinx-en",)
 LANGUAGES = frozenset({"en"})
 

@@ -71,7 +71,7 @@ def _scores(truth: Truth, workspace: Path) -> list[Score]:
 
 
 def _print(scores: list[Score], workspace: Path) -> None:
-    from speechmill.cli.status import show
+    from speechmill.cli.status import show, show_exports
     from speechmill.pipeline.overview import overview
 
     found = overview(workspace)
@@ -85,8 +85,7 @@ def _print(scores: list[Score], workspace: Path) -> None:
     click.echo(f"in {hours(found.audio_h * 3600)} of audio, {hours(found.kept_h * 3600)} kept for training")
     click.echo(f"report   {workspace / 'report.html'}")
     click.echo(f"dataset  {workspace / 'dataset' / 'segments.parquet'}")
-    for folder in sorted((workspace / "exports").glob("[!.]*")):
-        click.echo(f"export   {folder}")
+    show_exports(workspace)
 
 
 def _accuracy(scores: list[Score]) -> Iterator[list[str]]:

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 @click.command("exec")
 @click.option("--run", "folder", type=click.Path(path_type=Path), required=True, help="WORKSPACE/runs/ID")
 @click.option("--stages", help="A stage, or a range: vad..quality; default: all. Corpus stages: finish.")
-@click.option("--shard", help="Number of a shard in shards.parquet; default: all.")
+@click.option("--shard", type=click.IntRange(min=0), help="Number of a shard in shards.parquet; default: all.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--memory", "memory_mb", type=click.IntRange(min=256), help="MB that each worker may take.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
 def command(
-    folder: Path, stages: str | None, shard: str | None, workers: int, memory_mb: int | None, retry_failed: bool
+    folder: Path, stages: str | None, shard: int | None, workers: int, memory_mb: int | None, retry_failed: bool
 ) -> None:
     """Do a share of a run that `speechmill run` or an orchestrator has prepared; print counts as JSON.
 
@@ -37,21 +37,25 @@ def command(
     from speechmill.engines.local import LocalEngine
     from speechmill.pipeline import run as pipeline
     from speechmill.pipeline.finish import corpus_scope
-    from speechmill.pipeline.plan import nodes
+    from speechmill.pipeline.plan import check_backends, nodes
     from speechmill.pipeline.record import Silent
 
     if not (folder / "plan.json").exists():
         raise ConfigError(f"{folder} is not a run; name WORKSPACE/runs/ID")
-    number = None if shard is None else f"{int(shard):05d}"
+    number = None if shard is None else f"{shard:05d}"
     recorder, sources = pipeline.reopen(folder, Silent(), number)
     corpus = recorder.plan.resolved()
     if nodes(corpus) != recorder.plan.nodes:
         raise ConfigError(f"{folder} was planned by another version of speechmill or its backends; plan it again")
+    check_backends(corpus)
     if stages == "finish":
-        counts = corpus_scope(recorder, recorder.plan.nodes, sources, corpus.filter, corpus.export)
+        with recorder.workspace.held():
+            counts = corpus_scope(recorder, recorder.plan.nodes, sources, corpus.filter, corpus.export)
     else:
         chosen = _range(recorder.plan, stages)
-        recorder.record(LocalEngine(workers, memory_mb), chosen, retry_failed=retry_failed)
+        with recorder.workspace.joined():
+            pipeline.ready_models(corpus, recorder, recorder.observer)
+            recorder.record(LocalEngine(workers, memory_mb), chosen, retry_failed=retry_failed)
         counts = pipeline.count(recorder, chosen)
         _check_complete(recorder, chosen)
     click.echo(msgspec.json.encode({"shard": number, "stages": counts}).decode())
@@ -71,7 +75,7 @@ def _check_complete(recorder: Recorder, chosen: Sequence[Node]) -> None:
             )
 
 
-def _range(plan: Plan, stages: str | None) -> list:  # type: ignore[type-arg]
+def _range(plan: Plan, stages: str | None) -> list[Node]:
     names = [node.name for node in plan.nodes]
     if stages is None:
         return list(plan.nodes)

@@ -37,7 +37,7 @@ def command(
     speechmill filter ./workspace --preset tts-strict --rule 'snr_db >= 20'
     speechmill filter ./workspace --sweep dnsmos_ovrl
     """
-    from speechmill.pipeline.refilter import materialise, read_index, refilter
+    from speechmill.pipeline.refilter import materialise, read_index, refilter, stale_exports
     from speechmill.store.workspace import Workspace
 
     place = Workspace.open(workspace)
@@ -52,6 +52,10 @@ def command(
         if not decisions_only:
             materialise(place, index)
     _print(place, index, as_json)
+    if not decisions_only and not as_json and (stale := stale_exports(place)):
+        click.echo(
+            f"exports of the dataset before: {', '.join(stale)}; renew: speechmill export {workspace} {' '.join(stale)}"
+        )
 
 
 def _asked(preset: str | None, rules: tuple[str, ...], without: tuple[str, ...]) -> Any:

@@ -23,7 +23,7 @@ def command(workspace: Path, dry_run: bool) -> None:
     from speechmill.store.workspace import Workspace
 
     place = Workspace.open(workspace)
-    with place.held():
+    with place.held(), place.joined(alone=True):
         doomed = collect(place)
         total = sum(size_of(path) for path in doomed)
         for path in doomed:

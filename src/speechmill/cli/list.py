@@ -23,6 +23,9 @@ def command(family: str | None, language: str | None, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
+    if not rows:
+        click.echo(f"none that knows {language!r}" if language else "none")
+        return
     header = ("family", "backend", "ready", "what it is")
     print_table("", header, [(row["family"], row["backend"], row["needs"] or "yes", row["what"]) for row in rows])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -84,6 +85,9 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
         status = 130
+    except Exception:  # 1 means "more failed than --max-failed": a bug must not look like that
+        traceback.print_exc()
+        status = 2
     sys.exit(status if isinstance(status, int) else 0)
 
 

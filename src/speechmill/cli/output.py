@@ -62,7 +62,10 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
         field, separator, value = pair.partition("=")
         if not separator or not field:
             raise ConfigError(f"--set {pair}: write it as FIELD=VALUE, for example --set vad.threshold=0.6")
-        found[field.strip()] = yaml.safe_load(value)
+        try:
+            found[field.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {pair}: the value is not YAML: {getattr(error, 'problem', error)}") from error
     return found
 
 

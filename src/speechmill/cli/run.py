@@ -27,7 +27,9 @@ LISTS = ("transcript", "quality", "export")
 @click.option("--export", help="Formats: huggingface,lhotse,nemo,textgrid,rttm; or none.")
 @click.option("--channels", help="mix, or each for one microphone per speaker.")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Any field: --set vad.threshold=0.6")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many recordings.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Only the first so many recordings; the dataset then holds no others."
+)
 @click.option("--dry-run", is_flag=True, help="Say how many hours, how much disk and time; do nothing.")
 @click.option("--max-failed", type=click.IntRange(min=0), default=0, show_default=True, help="More end with status 1.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
@@ -70,6 +72,8 @@ def command(
         return _dry_run(corpus, engine.workers, limit, as_json)
     options = pipeline.Options(limit, max_failed, retry_failed, timeout_s, not no_audio)
     with Bar() as bar:
+        if corpus.language is None:
+            bar.note("no --language: no recogniser or aligner is chosen by itself; text comes from sidecars alone")
         summary = pipeline.run(corpus, engine, options, bar)
     if as_json:
         print_json(summary)
@@ -111,7 +115,7 @@ def _dry_run(corpus: Any, workers: int, limit: int | None, as_json: bool) -> int
 
 
 def _print(summary: Any, workspace: Path) -> None:
-    from speechmill.cli.status import show
+    from speechmill.cli.status import show, show_exports
     from speechmill.pipeline.overview import overview
 
     show(overview(workspace))
@@ -120,5 +124,4 @@ def _print(summary: Any, workspace: Path) -> None:
         return
     click.echo(f"report   {workspace / 'report.html'}")
     click.echo(f"dataset  {workspace / 'dataset' / 'segments.parquet'}")
-    for folder in sorted((workspace / "exports").glob("[!.]*")):
-        click.echo(f"export   {folder}")
+    show_exports(workspace)

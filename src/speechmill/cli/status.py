@@ -36,6 +36,9 @@ def command(workspace: Path, as_json: bool) -> None:
 
 def show(found: Overview) -> None:
     """Print an overview for a person."""
+    if found.run is None:
+        click.echo(f"{found.workspace} has had no run yet")
+        return
     click.echo(f"run {found.run}: {found.state}, {found.recordings} recordings, {hours(found.audio_h * 3600)} of audio")
     rows = [
         (name, count.processed, count.cached, count.failed, count.pending, speed(count.audio_s, count.wall_s))
@@ -55,6 +58,18 @@ def show(found: Overview) -> None:
         )
     for warning in found.warnings:
         click.echo(f"warning: {warning}")
+
+
+def show_exports(workspace: Path) -> None:
+    """Print where each export is, and which were made of an earlier dataset."""
+    from speechmill.pipeline.refilter import exports_of, stale_exports
+    from speechmill.store.workspace import Workspace
+
+    place = Workspace.open(workspace)
+    stale = stale_exports(place)
+    for name in exports_of(place):
+        old = f"  (of an earlier dataset; renew: speechmill export {workspace} {name})" if name in stale else ""
+        click.echo(f"export   {workspace / 'exports' / name}{old}")
 
 
 def _funnel(found: Overview) -> None:

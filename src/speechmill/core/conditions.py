@@ -24,8 +24,8 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.LtE: lambda left, right: left is not None and left <= right,
     ast.Gt: lambda left, right: left is not None and left > right,
     ast.GtE: lambda left, right: left is not None and left >= right,
-    ast.In: lambda left, right: left in right,
-    ast.NotIn: lambda left, right: left not in right,
+    ast.In: lambda left, right: right is not None and left in right,
+    ast.NotIn: lambda left, right: right is None or left not in right,
 }
 
 

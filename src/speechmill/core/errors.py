@@ -9,7 +9,8 @@ SpeechmillError
 │   ├── UnsupportedLanguage  names the backends that know the language
 │   └── Unsupported        an engine or orchestrator can't do what was asked
 ├── WorkspaceError         the workspace is held, of another version, unwritable or corrupt (exit 2)
-│   └── WorkspaceBusy      another live run holds it
+│   ├── WorkspaceBusy      another live run holds it
+│   └── LostAudio          canonical audio is gone or broken; a run makes it again
 ├── FormatError            a file that can't be read as what it claims to be
 └── ItemError              one recording or segment can't be processed: becomes a Failed or a gap
     ├── AudioError         no, broken or too little audio
@@ -19,6 +20,8 @@ SpeechmillError
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class SpeechmillError(Exception):
@@ -55,6 +58,14 @@ class WorkspaceError(SpeechmillError):
 
 class WorkspaceBusy(WorkspaceError):
     """Another live run holds the workspace."""
+
+
+class LostAudio(WorkspaceError):
+    """Canonical audio that the dataset needs is gone or broken. `path`: the file."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(f"{path}: {detail}. Run the corpus again: it is made again from the original")
+        self.path = path
 
 
 class FormatError(SpeechmillError):

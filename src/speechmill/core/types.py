@@ -106,10 +106,17 @@ class Canonical(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
+class Stamp(Struct, frozen=True):
+    """How a file looked when it was hashed: by this a change under a run is noticed."""
+
+    size: int
+    mtime_ns: int
+
+
 class Source(Struct, frozen=True):
     """One row of a batch manifest: an audio file and everything known before it is decoded."""
 
-    id: str  # stem and short hash of the URI; safe as a file name
+    id: str  # stem and short hash of the path in its source; safe as a file name
     uri: str
     key: str = ""  # hash of source bytes, sidecar bytes and the metadata below; "" where hashing failed
     sha256: str = ""
@@ -124,6 +131,7 @@ class Source(Struct, frozen=True):
     date: str | None = None
     origin: str = "local"  # name of the source backend
     alias_of: str | None = None  # id of an earlier source with the same key
+    stamps: tuple[Stamp, ...] = ()  # of audio and sidecars, in their order
     error: str | None = None  # why it could not even be read; its key is then a hash of the URI
 
 

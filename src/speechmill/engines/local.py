@@ -19,8 +19,10 @@ from pathlib import Path
 
 import psutil
 
+from speechmill.core.errors import ConfigError
 from speechmill.pipeline.plan import Plan
 from speechmill.pipeline.worker import OUT_OF_MEMORY, Death, Engine, Outcome, Task, Worker, inflight, watch
+from speechmill.stages.glue import FATAL_ERRNOS
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 MEMORY_SHARE = 0.8  # of what is free, divided among the workers
@@ -96,10 +98,17 @@ def _answer(plan: Plan, task: Task, future: concurrent.futures.Future[Outcome]) 
         return future.result()
     except concurrent.futures.TimeoutError:
         return _death(marker, "timeout", f"stopped after {task.timeout_s:.0f} s")
+    except ConfigError:
+        raise
     except ProcessExpired as error:
         if error.exitcode == OUT_OF_MEMORY:
             return _death(marker, "out-of-memory", "the worker outgrew its share of memory (see --memory)")
         return _death(marker, "worker-died", _how(error.exitcode))
+    except BaseException as error:
+        fatal = isinstance(error, OSError) and error.errno in FATAL_ERRNOS
+        if fatal or not future.done() or future.exception() is not error:
+            raise  # a full disk; or Ctrl-C here, not an exception there
+        return _death(marker, f"error-{type(error).__name__}", str(error)[:2000])
 
 
 def _death(marker: Path, reason: str, detail: str) -> Death:
@@ -110,7 +119,8 @@ def _death(marker: Path, reason: str, detail: str) -> Death:
 
 def _how(status: int | None) -> str:
     if status is not None and status < 0:
-        return f"killed by signal {-status} ({signal.Signals(-status).name})"
+        named = {one.value: f" ({one.name})" for one in signal.Signals}  # real-time signals have no name
+        return f"killed by signal {-status}{named.get(-status, '')}"
     return f"exit status {status}"
 
 

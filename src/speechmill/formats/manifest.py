@@ -111,8 +111,9 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         with pq.ParquetFile(path) as file:
             check_version(path, file.schema_arrow)
             return file.read(columns=columns)
-    except (pa.ArrowInvalid, pa.ArrowException, OSError) as error:
-        if isinstance(error, FileNotFoundError):
+    except (pa.ArrowInvalid, OSError) as error:
+        # Arrow tells of broken pages by an OSError without a number; one with a number is the disk's trouble.
+        if isinstance(error, OSError) and error.errno is not None:
             raise
         raise FormatError(f"{path}: not a readable Parquet file ({error})") from error
 

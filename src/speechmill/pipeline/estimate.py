@@ -12,7 +12,7 @@ from speechmill.core.timebase import CANONICAL_HZ
 from speechmill.pipeline.events import read_summary
 from speechmill.pipeline.pending import shards
 from speechmill.pipeline.plan import check_backends
-from speechmill.pipeline.run import check_filter, prepare
+from speechmill.pipeline.run import prepare
 from speechmill.pipeline.spec import Corpus
 from speechmill.store.ledger import Ledger
 from speechmill.store.workspace import Workspace
@@ -46,10 +46,10 @@ class Estimate(Struct, frozen=True):
 
 
 def estimate_corpus(corpus: Corpus, workers: int, limit: int | None = None) -> Estimate:
-    """Estimate what is still to be done for a corpus. Writes nothing but what intake learns of the files."""
+    """Estimate what is still to be done for a corpus. Writes nothing but file hashes, and those into a workspace."""
     check_backends(corpus)
-    check_filter(corpus)
-    workspace = Workspace.create(corpus.store)
+    exists = (corpus.store / "workspace.json").exists()
+    workspace = Workspace.open(corpus.store) if exists else Workspace(corpus.store)
     prepared = prepare(corpus, workspace, limit)
     members = shards(prepared.sources, prepared.memory)
     ledger, measured = Ledger(workspace.root), _measured(workspace)

@@ -27,7 +27,6 @@ class Event(Struct, frozen=True, omit_defaults=True):
     peak_rss_mb: float = 0.0  # of the worker process, so far
     failed: str | None = None  # reason
     detail: str = ""
-    attempt: int = 1
 
 
 class StageCount(Struct):

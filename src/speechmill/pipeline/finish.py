@@ -21,7 +21,7 @@ from speechmill.pipeline import table
 from speechmill.pipeline.events import StageCount
 from speechmill.pipeline.plan import Node, choice_identity
 from speechmill.pipeline.record import Recorder
-from speechmill.pipeline.refilter import Index, materialise, refilter
+from speechmill.pipeline.refilter import EXPORT_MARKER, Export, Index, exports_of, materialise, refilter
 from speechmill.store.dataset import Dataset
 from speechmill.store.workspace import Workspace
 
@@ -36,8 +36,9 @@ def export(workspace: Workspace, choice: Choice, index: Index) -> StageCount:
     identity = msgspec.json.encode(choice_identity(choice))
     fingerprint = digest(identity, index.table, index.decisions)[:16]
     folder = workspace.exports / choice.backend
-    marker = folder / ".speechmill-export.json"
-    if marker.exists() and msgspec.json.decode(marker.read_bytes()).get("fingerprint") == fingerprint:
+    marker = folder / EXPORT_MARKER
+    current = exports_of(workspace).get(choice.backend)
+    if current is not None and current.fingerprint == fingerprint:
         return StageCount(fingerprint, cached=1)
     started = time.perf_counter(), time.process_time()
     staging = workspace.exports / f"{TEMPORARY}{choice.backend}-{uuid.uuid4().hex[:8]}"
@@ -45,7 +46,8 @@ def export(workspace: Workspace, choice: Choice, index: Index) -> StageCount:
     try:
         backend = choice.module.Backend(choice.config, Context(workspace.root, models.path))
         count = backend.export(Dataset(workspace.root), staging)
-        write_bytes(staging / marker.name, msgspec.json.encode({"fingerprint": fingerprint, "segments": count}))
+        made = Export(fingerprint, index.table, index.decisions, count)
+        write_bytes(staging / marker.name, msgspec.json.encode(made))
         _swap(staging, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -9,6 +9,7 @@ a million files aren't read again. What can't be read is keyed by its URI and ca
 from __future__ import annotations
 
 import os
+import time
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,9 +19,11 @@ from msgspec import Struct, structs
 
 from speechmill.core.errors import AudioError, FormatError
 from speechmill.core.files import digest, sha256_file
-from speechmill.core.types import Source
+from speechmill.core.types import Source, Stamp
 from speechmill.formats.manifest import read_rows, write_rows
-from speechmill.pipeline.spec import Corpus
+from speechmill.pipeline.spec import Corpus, language_code
+
+SAVE_S = 30.0  # hashing a large archive takes a day; a crash must not cost more than this
 
 
 class Known(Struct, frozen=True):
@@ -36,8 +39,10 @@ class Known(Struct, frozen=True):
 class Memory:
     """Hashes and durations of files seen before: `hashes.parquet` in the workspace."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, kept: bool = True) -> None:
+        self.kept = kept  # False: nothing is written, for a dry run where there is no workspace yet
         self._path = path
+        self._saved = time.monotonic()
         try:
             self._known = {row.uri: row for row in read_rows(path, Known)}
         except (FileNotFoundError, FormatError):  # a cache: what is lost is made again
@@ -54,13 +59,16 @@ class Memory:
         known = Known(str(path), status.st_size, status.st_mtime_ns, sha256_file(path), duration)
         self._known[str(path)] = known
         self._changed = True
+        if self.kept and time.monotonic() - self._saved > SAVE_S:
+            self.save()
         return known
 
     def save(self) -> None:
         """Write what was learnt."""
-        if self._changed:
+        if self._changed and self.kept:
             write_rows(self._path, list(self._known.values()), Known)
             self._changed = False
+        self._saved = time.monotonic()
 
     def duration(self, uri: str) -> float | None:
         """Return the duration that a file's container states, in seconds, if it was seen and states one."""
@@ -80,12 +88,17 @@ def _duration(path: Path) -> float | None:
 def discover(corpus: Corpus, memory: Memory, workspace: Path, limit: int | None = None) -> list[Source]:
     """Find, hash and key every source; a later one with the key of an earlier one becomes its alias."""
     first: dict[str, str] = {}
+    ids: set[str] = set()
     found = []
     for source in _limited(_all(corpus, workspace), limit):
         keyed = _keyed(_with_defaults(source, corpus), memory)
-        if keyed.error is None:
-            owner = first.setdefault(keyed.key, keyed.id)
-            keyed = structs.replace(keyed, alias_of=owner if owner != keyed.id else None)
+        if keyed.id in ids:  # two sources may hold the same relative path
+            keyed = structs.replace(keyed, id=f"{keyed.id}-{digest(keyed.uri)[:8]}")
+        ids.add(keyed.id)
+        if keyed.error is None and keyed.key in first:
+            keyed = structs.replace(keyed, alias_of=first[keyed.key])
+        elif keyed.error is None:
+            first[keyed.key] = keyed.id
         found.append(keyed)
     return found
 
@@ -96,7 +109,7 @@ def _all(corpus: Corpus, workspace: Path) -> Iterator[Source]:
     for choice in corpus.sources:
         for source in choice.module.Backend(choice.config, corpus.base).discover():
             # A workspace inside the audio folder must not feed on itself.
-            if source.uri in seen or source.uri.startswith(inside):
+            if source.uri in seen or os.path.realpath(source.uri).startswith(inside):
                 continue
             seen.add(source.uri)
             yield source
@@ -110,24 +123,25 @@ def _limited(sources: Iterable[Source], limit: int | None) -> Iterator[Source]:
 
 
 def _with_defaults(source: Source, corpus: Corpus) -> Source:
-    return structs.replace(
-        source, language=source.language or corpus.language, channels=source.channels or corpus.channels
-    )
+    language = language_code(source.language) if source.language else corpus.language
+    return structs.replace(source, language=language, channels=source.channels or corpus.channels)
 
 
 def _keyed(source: Source, memory: Memory) -> Source:
     if source.error is None:
         try:
             audio = memory.of(Path(source.uri), is_audio=True)
-            sidecars = [memory.of(Path(path), is_audio=False).sha256 for path in source.sidecars]
+            sidecars = [memory.of(Path(path), is_audio=False) for path in source.sidecars]
             kinds = [_kind(source.uri, path) for path in source.sidecars]
-        except OSError as error:
-            source = structs.replace(source, error=f"unreadable: {error.strerror or error}")
+        except (OSError, ValueError) as error:  # ValueError: a name that this locale can't encode
+            source = structs.replace(source, error=f"unreadable: {getattr(error, 'strerror', None) or error}")
         else:
             text = [kinds, source.text, source.language]
             conditions = [source.speaker, source.num_speakers, source.channels, source.origin, source.date]
-            key = digest(audio.sha256, *sidecars, msgspec.json.encode([*text, *conditions]))
-            return structs.replace(source, key=key, sha256=audio.sha256, size=audio.size)
+            hashes = [sidecar.sha256 for sidecar in sidecars]
+            key = digest(audio.sha256, *hashes, msgspec.json.encode([*text, *conditions]))
+            stamps = tuple(Stamp(file.size, file.mtime_ns) for file in (audio, *sidecars))
+            return structs.replace(source, key=key, sha256=audio.sha256, size=audio.size, stamps=stamps)
     return structs.replace(source, key=digest("uri", source.uri))
 
 

@@ -112,10 +112,13 @@ def choice_identity(choice: Choice) -> list[Any]:
     found = [models.digest(name) for name in getattr(module, "MODELS", ())]
     if hasattr(module, "model_digest"):
         found.append(module.model_digest(choice.config))
-    return [choice.family, choice.backend, module.VERSION, _non_default(choice.config), found, choice.when]
+    options = non_default(choice.config)
+    for name in getattr(module, "NOT_IDENTITY", ()):
+        options.pop(name, None)
+    return [choice.family, choice.backend, module.VERSION, options, found, choice.when]
 
 
-def _non_default(config: Struct) -> dict[str, Any]:
+def non_default(config: Struct) -> dict[str, Any]:
     """Options that differ from their defaults, so that a new option with a default changes no fingerprint."""
     fields = msgspec.structs.fields(config)
     differing = {}
@@ -160,9 +163,3 @@ def check_languages(corpus: Corpus, sources: Sequence[Source]) -> None:
             f"no transcript backend of {asked} knows the language {language!r}; those that do: {others}. "
             f"See: speechmill list asr --language {language}"
         )
-
-
-def required_models(corpus: Corpus) -> list[str]:
-    """Return the names of the model cards whose files a run needs."""
-    found = {name for choice in every_choice(corpus) for name in getattr(choice.module, "MODELS", ())}
-    return sorted(found)

@@ -10,7 +10,6 @@ import importlib.metadata
 import platform
 import re
 
-from speechmill import __version__
 from speechmill.pipeline.plan import every_choice
 from speechmill.pipeline.spec import Corpus
 
@@ -22,4 +21,5 @@ def versions(corpus: Corpus) -> dict[str, str]:
     asked |= {requirement for requirement in base if "extra ==" not in requirement}
     names = sorted({re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0] for requirement in asked})
     found = {name: importlib.metadata.version(name) for name in names}
-    return {"speechmill": __version__, "python": platform.python_version(), "machine": platform.machine()} | found
+    mine = {"speechmill": importlib.metadata.version("speechmill"), "python": platform.python_version()}
+    return mine | {"machine": platform.machine()} | found

@@ -7,6 +7,7 @@ died of is a result too.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,15 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+from msgspec import Struct
 
+from speechmill.core.registry import Choice
 from speechmill.core.types import Failed, Source
 from speechmill.pipeline.events import Event
 from speechmill.pipeline.pending import Member, pending, tasks, without_audio
 from speechmill.pipeline.plan import Node, Plan
 from speechmill.pipeline.worker import Death, Engine, Outcome, Task, inflight
+from speechmill.stages.glue import Glue
 from speechmill.store.ledger import Ledger, Result, State
 from speechmill.store.workspace import Workspace
 
@@ -53,6 +57,20 @@ class Silent:
     def done(self, recording_id: str, audio_s: float, events: Sequence[Event]) -> None: ...
 
 
+class Spent(Struct):
+    """What one stage took in one run, over all recordings."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    audio_s: float = 0.0
+
+    def add(self, event: Event) -> None:
+        """Count one recording in."""
+        self.wall_s += event.wall_s
+        self.cpu_s += event.cpu_s
+        self.audio_s += event.audio_s
+
+
 class Recorder:
     """Brings the recordings of a run (or of a shard, or only some stages) to their results."""
 
@@ -65,14 +83,14 @@ class Recorder:
             self.sources.setdefault(source.key, source)
         self.members = members
         self.observer = observer
-        self.processed: dict[str, int] = {node.name: 0 for node in plan.nodes}
-        self.events: list[Event] = []
+        self.processed: dict[str, set[str]] = {node.name: set() for node in plan.nodes}  # keys with a new result
+        self.spent: dict[str, Spent] = {node.name: Spent() for node in plan.nodes}
+        self.changed: dict[str, str] = {}  # key -> the file that changed under the run
+        self._attempts = 0
         self._buffer: list[tuple[Task, dict[str, Result]]] = []
         self._flushed = time.monotonic()
         self._made_again: set[str] = set()  # keys whose lost canonical audio this run has asked for once
-        run = self.workspace.runs / plan.run
-        (run / "inflight").mkdir(parents=True, exist_ok=True)
-        self._events_path = run / f"events-{uuid.uuid4().hex[:12]}.jsonl"
+        self._events_path = self.workspace.runs / plan.run / f"events-{uuid.uuid4().hex[:12]}.jsonl"
 
     def states(self, nodes: Sequence[Node] | None = None) -> dict[str, dict[str, State]]:
         """Return what the ledger knows: stage -> key -> state."""
@@ -87,18 +105,31 @@ class Recorder:
             if first:
                 waiting = [member for member in self.members if member.key in needed]
                 self.observer.begin(len(waiting), sum(member.duration for member in waiting))
-            before = sum(self.processed.values())
+            before = self._attempts
             self._pass(engine, needed, timeout_s)
-            if sum(self.processed.values()) == before:
+            if self._attempts == before:
                 return  # nothing came of it, not even a failure: another pass would be the same
             first = False
 
-    def _needed(self, nodes: Sequence[Node], retry_failed: bool) -> dict[str, tuple[str, ...]]:
+    def pending_choices(self, of: Sequence[Glue]) -> list[Choice]:
+        """Return the backends that recordings still wait for; recognisers only where one has no transcript."""
+        names = {name for missing in self._missing(self.plan.nodes, False).values() for name in missing}
+        found = [choice for stage in of if stage.name in names for choice in stage.choices]
+        waiting = [self.sources[member.key] for member in self.members]
+        spoken = any(not source.sidecars and not source.text for source in waiting)
+        given = any(choice.family == "transcripts" for choice in found)
+        return [choice for choice in found if choice.family != "asr" or spoken or not given]
+
+    def _missing(self, nodes: Sequence[Node], retry_failed: bool) -> dict[str, tuple[str, ...]]:
         states, names = self.states(), {node.name for node in nodes}
         needed = {
             member.key: pending(self.plan.nodes, states, member.key, retry_failed, names) for member in self.members
         }
-        needed = {key: stages for key, stages in needed.items() if stages}
+        return {key: stages for key, stages in needed.items() if stages and key not in self.changed}
+
+    def _needed(self, nodes: Sequence[Node], retry_failed: bool) -> dict[str, tuple[str, ...]]:
+        """Return what is missing, and normalising again where canonical audio that is wanted is gone."""
+        needed = self._missing(nodes, retry_failed)
         normalise = self.plan.nodes[0]
         for key in without_audio(self.ledger, normalise, needed, self.workspace.root):
             if key in self._made_again:
@@ -122,7 +153,7 @@ class Recorder:
         shard = next(member.shard for member in self.members if member.key == key)
         failed = Result(key, failed=Failed(key, stage, "canonical-audio-missing", detail))
         self.ledger.write(node.folder, shard, node.writes, [failed])
-        self.processed[stage] += 1
+        self._count(stage, key)
         event = Event(time.time(), stage, self.sources[key].id, failed="canonical-audio-missing", detail=detail)
         self._log([event])
 
@@ -138,9 +169,11 @@ class Recorder:
         if isinstance(outcome, Death):
             self._bury(task, outcome)
             return
+        if outcome.changed is not None:
+            self.changed[task.source.key] = outcome.changed
         self._buffer.append((task, outcome.results))
         for name in (*outcome.results, *outcome.written):
-            self.processed[name] += 1
+            self._count(name, task.source.key)
         self._log(outcome.events)
         self.observer.done(task.source.id, task.duration, outcome.events)
         if len(self._buffer) >= FLUSH_RECORDINGS or time.monotonic() - self._flushed > FLUSH_S:
@@ -148,10 +181,10 @@ class Recorder:
 
     def _bury(self, task: Task, death: Death) -> None:
         """Write down what a worker died of; the stage it was in is the culprit."""
-        stage = death.stage or task.stages[0]
+        stage = death.stage if death.stage in task.stages else task.stages[0]
         failed = Failed(task.source.key, stage, death.reason, death.detail)
         self._buffer.append((task, {stage: Result(task.source.key, failed=failed)}))
-        self.processed[stage] += 1
+        self._count(stage, task.source.key)
         event = Event(time.time(), stage, task.source.id, failed=death.reason, detail=death.detail)
         self._log([event])
         self.observer.done(task.source.id, 0.0, [event])
@@ -169,8 +202,13 @@ class Recorder:
         self._buffer = []
         self._flushed = time.monotonic()
 
+    def _count(self, stage: str, key: str) -> None:
+        self.processed[stage].add(key)
+        self._attempts += 1
+
     def _log(self, events: Sequence[Event]) -> None:
-        self.events += events
+        for event in events:
+            self.spent[event.stage].add(event)
         with self._events_path.open("ab") as file:
             file.write(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
 
@@ -180,4 +218,5 @@ def forget_inflight(workspace: Path, run: str) -> None:
     folder = inflight(workspace, run, "x").parent
     for marker in folder.glob("*"):
         marker.unlink(missing_ok=True)
-    folder.rmdir()
+    with contextlib.suppress(OSError):  # an exec on the same run has put its own there meanwhile
+        folder.rmdir()

@@ -20,6 +20,8 @@ from speechmill.pipeline import filter as filters
 from speechmill.pipeline import table
 from speechmill.store.workspace import Workspace
 
+EXPORT_MARKER = ".speechmill-export.json"
+
 
 class Index(Struct, frozen=True):
     """What the dataset is made of."""
@@ -38,6 +40,28 @@ class Index(Struct, frozen=True):
     def decisions_path(self, workspace: Workspace) -> Path:
         """Ids and drops, in the order of the table."""
         return workspace.decisions / f"decisions-{self.decisions}.parquet"
+
+
+class Export(Struct, frozen=True):
+    """What an export was made of: `exports/<format>/.speechmill-export.json`."""
+
+    fingerprint: str
+    table: str = ""
+    decisions: str = ""
+    segments: int = 0
+
+
+def exports_of(workspace: Workspace) -> dict[str, Export]:
+    """Return the finished exports by format."""
+    markers = sorted(workspace.exports.glob(f"[!.]*/{EXPORT_MARKER}"))
+    return {marker.parent.name: msgspec.json.decode(marker.read_bytes(), type=Export) for marker in markers}
+
+
+def stale_exports(workspace: Workspace) -> list[str]:
+    """List the formats whose export was made of an earlier dataset."""
+    index = read_index(workspace)
+    made = exports_of(workspace)
+    return [name for name, one in made.items() if (one.table, one.decisions) != (index.table, index.decisions)]
 
 
 def read_index(workspace: Workspace) -> Index:

@@ -19,21 +19,21 @@ import msgspec
 from msgspec import Struct, structs
 
 from speechmill import models
-from speechmill.core.errors import AudioError
+from speechmill.core.errors import ConfigError, LostAudio, SpeechmillError
 from speechmill.core.files import write_bytes
+from speechmill.core.registry import Choice
 from speechmill.core.types import Source
 from speechmill.formats.manifest import read_rows, write_rows
 from speechmill.pipeline import finish
 from speechmill.pipeline.events import FailedItem, StageCount, Summary, write_summary
-from speechmill.pipeline.filter import rules_from
 from speechmill.pipeline.intake import Memory, discover
 from speechmill.pipeline.pending import read_members, shards, write_members
-from speechmill.pipeline.plan import Node, Plan, check_backends, check_languages, nodes, required_models
+from speechmill.pipeline.plan import Node, Plan, check_backends, check_languages, nodes, non_default, stages
 from speechmill.pipeline.provenance import versions
 from speechmill.pipeline.record import Observer, Recorder, Silent, forget_inflight
 from speechmill.pipeline.report import write_report
 from speechmill.pipeline.spec import Corpus
-from speechmill.pipeline.table import failure, score_names
+from speechmill.pipeline.table import StaleStates, failure
 from speechmill.pipeline.worker import Engine
 from speechmill.store.workspace import Workspace
 
@@ -63,12 +63,11 @@ def run(corpus: Corpus, engine: Engine, options: Options | None = None, observer
     """Run a corpus to the end. Interrupted or killed, the same call goes on where it was."""
     options, observer = options or Options(), observer or Silent()
     check_backends(corpus)
-    check_filter(corpus)
     workspace = Workspace.create(corpus.store)
     with workspace.held():
         prepared = prepare(corpus, workspace, options.limit)
-        pull_models(corpus, observer)
         recorder = start(prepared, workspace, observer)
+        ready_models(corpus, recorder, observer)
         summary = Summary(prepared.plan.run, time.time(), workers=engine.workers, versions=versions(corpus))
         try:
             recorder.record(engine, prepared.plan.nodes, retry_failed=options.retry_failed, timeout_s=options.timeout_s)
@@ -76,7 +75,7 @@ def run(corpus: Corpus, engine: Engine, options: Options | None = None, observer
         except KeyboardInterrupt:
             summary.exit_status = INTERRUPTED
             finished = {}
-        except OSError as error:
+        except (OSError, SpeechmillError) as error:
             _stopped(summary, workspace, error)
             raise
         _conclude(summary, recorder, prepared, finished, engine, options)
@@ -90,28 +89,42 @@ def run(corpus: Corpus, engine: Engine, options: Options | None = None, observer
 def _finish(
     recorder: Recorder, corpus: Corpus, prepared: Prepared, engine: Engine, observer: Observer
 ) -> dict[str, StageCount]:
-    """Do the corpus scope. Canonical audio that an export finds gone is made again first, once."""
-    scope = (recorder, prepared.plan.nodes, prepared.sources, corpus.filter, corpus.export)
-    try:
-        return finish.corpus_scope(*scope)
-    except AudioError as error:
-        if error.reason != "canonical-audio-missing":
-            raise
-        observer.note(f"{error}; decoding the original again")
-        recorder.restore_audio(engine)
-        return finish.corpus_scope(*scope)
+    """Do the corpus scope. What turns out to be lost or broken on the way is made again first, once."""
+    mended: set[Path | None] = set()
+    while True:
+        try:
+            scope = (recorder, prepared.plan.nodes, prepared.sources, corpus.filter, corpus.export)
+            return finish.corpus_scope(*scope)
+        except (LostAudio, StaleStates) as error:
+            path = error.path if isinstance(error, LostAudio) else None
+            if path in mended:
+                raise
+            mended.add(path)
+            observer.note(str(error))
+            if path is None:
+                recorder.record(engine, prepared.plan.nodes)
+            else:
+                path.unlink(missing_ok=True)
+                recorder.restore_audio(engine)
 
 
 def prepare(corpus: Corpus, workspace: Workspace, limit: int | None) -> Prepared:
     """Find the sources and make the plan; nothing is written but what intake learnt."""
-    memory = Memory(workspace.hashes)
+    memory = Memory(workspace.hashes, kept=workspace.root.exists())
     sources = discover(corpus, memory, workspace.root, limit)
     memory.save()
+    if not sources:
+        raise ConfigError(f"no recordings found by {', '.join(map(_of, corpus.sources))}; see: speechmill list sources")
     check_languages(corpus, sources)
     # UTC, to the microsecond: the newest run is the last by name, of two within a second and around a clock change.
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:6]}"
     plan = Plan(name, corpus.raw, str(corpus.base.resolve()), str(workspace.root.resolve()), nodes(corpus))
     return Prepared(plan, tuple(sources), memory)
+
+
+def _of(choice: Choice) -> str:
+    options = ", ".join(f"{name}: {value}" for name, value in non_default(choice.config).items())
+    return f"{choice.backend} ({options})"
 
 
 def start(prepared: Prepared, workspace: Workspace, observer: Observer) -> Recorder:
@@ -127,30 +140,34 @@ def start(prepared: Prepared, workspace: Workspace, observer: Observer) -> Recor
 def reopen(folder: Path, observer: Observer, shard: str | None = None) -> tuple[Recorder, list[Source]]:
     """Open a run that was started elsewhere, whole or one shard of it. Raises WorkspaceError."""
     plan = msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan)
-    Workspace.open(Path(plan.workspace))
+    # Where it is, not where it was when the run was planned: a workspace may have been moved.
+    plan = structs.replace(plan, workspace=str(Workspace.open(folder.resolve().parents[1]).root))
     sources = read_rows(folder / "sources.parquet", Source)
-    members = [member for member in read_members(folder / "shards.parquet") if shard in (None, member.shard)]
+    members = read_members(folder / "shards.parquet")
+    if shard is not None:
+        known = sorted({member.shard for member in members})
+        if shard not in known:
+            raise ConfigError(f"{folder} has no shard {int(shard)}; there are 0 to {len(known) - 1}")
+        members = [member for member in members if member.shard == shard]
     return Recorder(plan, sources, members, observer), sources
 
 
-def check_filter(corpus: Corpus) -> None:
-    """Raise ConfigError where a rule can't be understood or asks for a score that no metric here computes."""
-    rules_from(corpus.filter, score_names(nodes(corpus)))
+def ready_models(corpus: Corpus, recorder: Recorder, observer: Observer) -> None:
+    """Have the weights ready that pending stages need. Raises MissingModel with what to fetch and where to put it."""
+    for choice in recorder.pending_choices(stages(corpus)):
+        for name in getattr(choice.module, "MODELS", ()):
+            if not models.is_present(name):
+                card = models.card(name)
+                observer.note(f"pulling {name} ({card.size / 2**20:.1f} MB, {card.licence})")
+                models.pull(name)
+        if hasattr(choice.module, "prepare"):
+            choice.module.prepare(choice.config)
 
 
-def pull_models(corpus: Corpus, observer: Observer) -> None:
-    """Have the weights ready before work starts. Raises MissingModel with what to fetch and where to put it."""
-    for name in required_models(corpus):
-        if not models.is_present(name):
-            card = models.card(name)
-            observer.note(f"pulling {name} ({card.size / 2**20:.1f} MB, {card.licence})")
-            models.pull(name)
-
-
-def _stopped(summary: Summary, workspace: Workspace, error: OSError) -> None:
+def _stopped(summary: Summary, workspace: Workspace, error: Exception) -> None:
     """Leave the reason where `status` finds it, if there is still room for that much."""
     summary.exit_status, summary.finished = STOPPED, time.time()
-    summary.warnings = [f"the run stopped: {error.strerror or error}"]
+    summary.warnings = [f"the run stopped: {error}"]
     with contextlib.suppress(OSError):
         write_summary(workspace.runs / summary.run, summary)
 
@@ -191,17 +208,16 @@ def count(recorder: Recorder, of: Sequence[Node]) -> dict[str, StageCount]:
     states = recorder.states(of)
     for node in of:
         mine = [states[node.name].get(member.key) for member in recorder.members]
-        events = [event for event in recorder.events if event.stage == node.name]
-        processed = recorder.processed[node.name]
+        spent, processed = recorder.spent[node.name], len(recorder.processed[node.name])
         counts[node.name] = StageCount(
             fingerprint=node.fingerprint,
             processed=processed,
             cached=max(0, sum(state is not None for state in mine) - processed),
             failed=sum(state is not None and not state.ok for state in mine),
             pending=sum(state is None for state in mine),
-            cpu_s=round(sum(event.cpu_s for event in events), 3),
-            wall_s=round(sum(event.wall_s for event in events), 3),
-            audio_s=round(sum(event.audio_s for event in events), 3),
+            cpu_s=round(spent.cpu_s, 3),
+            wall_s=round(spent.wall_s, 3),
+            audio_s=round(spent.audio_s, 3),
         )
     return counts
 
@@ -212,6 +228,9 @@ def failures(recorder: Recorder, sources: Sequence[Source]) -> list[FailedItem]:
     found = []
     for source in sources:
         stage, reason, detail = failure(source, recorder.plan.nodes, states)
+        if source.key in recorder.changed:
+            stage, reason = "intake", "source-changed"
+            detail = f"{recorder.changed[source.key]} changed while the run used it; run again"
         if stage is None or source.alias_of is not None:
             continue
         state = states.get(stage, {}).get(source.key)

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
 from msgspec import Meta, Struct
 
 from speechmill.core import conditions, registry
-from speechmill.core.errors import ConfigError, UnknownBackend, Unsupported
+from speechmill.core.errors import ConfigError, UnknownBackend
 from speechmill.core.registry import Choice
+from speechmill.pipeline.filter import rules_from
 
 Asked = str | dict[str, Any]  # "silero", {silero: {threshold: 0.4}} or {backend: silero, threshold: 0.4, when: "..."}
+CONDITIONAL = ("transcripts", "asr", "diarize", "quality", "align")  # families whose stages look at `when`
 OFFLINE_ASR = {"en": "pocketsphinx"}  # recognisers whose weights come with pip
 
 
@@ -126,28 +128,43 @@ def _default(field: str) -> Any:
 def resolve(raw: dict[str, Any], base: Path) -> Corpus:
     """Check what was written and find its backends. Raises FieldError."""
     written = _convert(raw, CorpusFile, "")
-    language = written.language
+    language = _checked("language", language_code, written.language) if written.language else None
     asked = written.transcript if written.transcript is not None else default_transcript(language)
     if not written.sources:
         raise FieldError("sources", "at least one is needed, for example [{local: {path: ./audio}}]")
     align = default_align(language) if written.align is msgspec.UNSET else written.align
+    quality = _choices("quality", written.quality, "quality", base)
+    scores = [score for metric in quality for score in metric.module.COLUMNS]
+    _checked("filter", lambda asked: rules_from(asked, scores), written.filter)
     return Corpus(
         name=written.name,
         language=language,
         channels=written.channels,
-        sources=_choices("sources", written.sources, "sources"),
-        vad=choice("vad", written.vad, "vad"),
-        transcript=tuple(_transcript(value, f"transcript.{i}") for i, value in enumerate(asked)),
-        diarize=choice("diarize", written.diarize or "none", "diarize"),
-        segment=choice("segment", written.segment, "segment"),
-        quality=_choices("quality", written.quality, "quality"),
-        align=choice("align", align, "align") if align else None,
+        sources=_choices("sources", written.sources, "sources", base),
+        vad=choice("vad", written.vad, "vad", base),
+        transcript=tuple(_transcript(value, f"transcript.{i}", base) for i, value in enumerate(asked)),
+        diarize=choice("diarize", written.diarize or "none", "diarize", base),
+        segment=choice("segment", written.segment, "segment", base),
+        quality=quality,
+        align=choice("align", align, "align", base) if align and align != "none" else None,
         filter=written.filter,
-        export=_choices("exporters", written.export, "export"),
+        export=_choices("exporters", written.export, "export", base),
         store=_store(written.store, base),
         base=base,
         raw=raw,
     )
+
+
+def language_code(written: str) -> str:
+    """Return an ISO 639 code in its usual spelling: en, vi, en-US. Raises ConfigError where it isn't one.
+
+    >>> language_code("EN_us")
+    'en-us'
+    """
+    code = written.strip().replace("_", "-").lower()
+    if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", code):
+        raise ConfigError(f"{written!r} is not an ISO 639 language code, such as en, vi or yo")
+    return code
 
 
 def default_transcript(language: str | None) -> list[Asked]:
@@ -168,12 +185,20 @@ def json_schema() -> dict[str, Any]:
 
 def _store(value: str, base: Path) -> Path:
     if "://" in value:
-        raise Unsupported(f"store: {value}: only local folders yet; use a path")
+        raise FieldError("store", f"{value}: only local folders yet; use a path")
     return (base / Path(value).expanduser()).resolve()
 
 
-def _choices(family: str, values: Sequence[Asked], field: str) -> tuple[Choice, ...]:
-    found = tuple(choice(family, value, f"{field}.{i}") for i, value in enumerate(values))
+def _checked(field: str, check: Callable[[Any], Any], value: Any) -> Any:
+    """Apply a check that knows nothing of corpus files; what it raises then names the field."""
+    try:
+        return check(value)
+    except ConfigError as error:
+        raise FieldError(field, str(error)) from error
+
+
+def _choices(family: str, values: Sequence[Asked], field: str, base: Path) -> tuple[Choice, ...]:
+    found = tuple(choice(family, value, f"{field}.{i}", base) for i, value in enumerate(values))
     if family in ("quality", "exporters"):
         names = [choice.backend for choice in found]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -182,10 +207,10 @@ def _choices(family: str, values: Sequence[Asked], field: str) -> tuple[Choice, 
     return found
 
 
-def _transcript(value: Asked, field: str) -> Choice:
+def _transcript(value: Asked, field: str, base: Path) -> Choice:
     name, _options = _split(value, field)
     family = "transcripts" if name in registry.names("transcripts") else "asr"
-    return choice(family, value, field)
+    return choice(family, value, field, base)
 
 
 def _split(value: Asked, field: str) -> tuple[str, dict[str, Any]]:
@@ -205,8 +230,8 @@ def _split(value: Asked, field: str) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
-def choice(family: str, value: Asked, field: str) -> Choice:
-    """Find a backend and check its options. Raises FieldError."""
+def choice(family: str, value: Asked, field: str, base: Path) -> Choice:
+    """Find a backend and check its options; relative paths in them start at `base`. Raises FieldError."""
     name, options = _split(value, field)
     options = dict(options)
     when = options.pop("when", None)
@@ -217,7 +242,12 @@ def choice(family: str, value: Asked, field: str) -> Choice:
         raise FieldError(field, str(error)) from error
     except ConfigError as error:
         raise FieldError(f"{field}.when", str(error)) from error
-    return Choice(family, name, _convert(options, module.Config, f"{field}.{name}"), when)
+    if when is not None and family not in CONDITIONAL:
+        raise FieldError(f"{field}.when", f"has no meaning here; it may be said of {', '.join(CONDITIONAL)}")
+    config = _convert(options, module.Config, f"{field}.{name}")
+    if hasattr(module, "rebase"):
+        config = module.rebase(config, base)
+    return Choice(family, name, config, when)
 
 
 def _convert(value: Any, kind: Any, field: str) -> Any:
@@ -234,11 +264,18 @@ def _explain(message: str, kind: Any, field: str) -> FieldError:
     place = ".".join(part for part in (field, inner) if part)
     unknown = re.search(r"unknown field `(.*)`", what)
     if unknown is None:
-        return FieldError(place, what)
+        return FieldError(place, what + _allowed(kind, inner))
     known = kind.__struct_fields__
     near = difflib.get_close_matches(unknown[1], known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return FieldError(f"{place}.{unknown[1]}".strip("."), f"unknown; {hint}Known: {', '.join(known) or 'none'}")
+
+
+def _allowed(kind: Any, field: str) -> str:
+    """List the values that a field may have, where it has a list."""
+    annotation = get_type_hints(kind).get(field)
+    values = get_args(annotation) if get_origin(annotation) is Literal else ()
+    return f"; there are: {', '.join(map(str, values))}" if values else ""
 
 
 def _parse(path: Path, text: str) -> tuple[Any, dict[str, int]]:

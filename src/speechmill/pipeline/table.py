@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow.parquet as pq
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from speechmill.core.columns import GAPS, SCORES, adds_rows_or_columns
+from speechmill.core.errors import WorkspaceError
 from speechmill.core.files import atomic, digest
 from speechmill.core.timebase import segment_id
 from speechmill.core.types import Canonical, Rights, Segment, Source, Transcript, Utterance
@@ -25,10 +26,14 @@ if TYPE_CHECKING:  # filtering again needs neither, and plan imports every stage
     from speechmill.pipeline.plan import Node
     from speechmill.store.ledger import Ledger, State
 
-RECORDINGS_AT_ONCE = 5_000
+RECORDINGS_AT_ONCE = 128  # of an hour each, words and phones of 128 take some hundred MB
 ROW_GROUP = 100_000
 
 States = Mapping[str, "Mapping[str, State]"]  # node name -> item key -> state
+
+
+class StaleStates(WorkspaceError):
+    """What the ledger said it had is not there any more."""
 
 
 class RecordingRow(Struct, frozen=True):
@@ -64,7 +69,10 @@ def fingerprint(nodes: Sequence[Node], sources: Sequence[Source], states: States
     """Name the table that these results make: it changes with any result, id or metadata in it."""
     lines = [
         msgspec.json.encode(
-            [source, [_outcome(states.get(node.name, {}).get(source.key)) for node in nodes]],
+            [
+                structs.replace(source, stamps=()),
+                [_outcome(states.get(node.name, {}).get(source.key)) for node in nodes],
+            ],
         )
         for source in sources
     ]
@@ -131,13 +139,23 @@ def _joined(
     keys = {source.key for source in sources}
     columns: dict[str, dict[str, Any]] = {key: {} for key in keys}
     for node in nodes:
-        for key, found in ledger.load(node.folder, keys, node.writes).items():
-            # The aligner's words replace a recogniser's only where it has them: see _segments.
-            columns[key] |= found
+        loaded = ledger.load(node.folder, keys, node.writes)
+        if any(state.ok and key in keys and key not in loaded for key, state in states.get(node.name, {}).items()):
+            raise StaleStates(f"a part of {node.folder} turned out to be corrupt; its results are made again")
+        for key, found in loaded.items():
+            columns[key] |= _fitting(node, found, columns[key])
     for source in sources:
         mine = {} if source.alias_of else columns[source.key]
         segments = _segments(source, mine, nodes, states)
         yield _recording(source, mine, nodes, states, len(segments)), segments
+
+
+def _fitting(node: Node, found: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Leave out columns with another number of rows than the segments have: they were made of other segments."""
+    rows = len(before["segments"]) if "segments" in before else None
+    if rows is None or all(len(values) == rows for name, values in found.items() if name.startswith("segments.")):
+        return found
+    return {GAPS + node.name: ("stale: made of other segments",) * rows}
 
 
 def _recording(

@@ -22,7 +22,7 @@ from speechmill import models
 from speechmill.core.errors import AudioError
 from speechmill.core.stage import Context, Item, Samples
 from speechmill.core.timebase import WORKING_HZ
-from speechmill.core.types import Canonical, Failed, Source
+from speechmill.core.types import Canonical, Failed, Source, Stamp
 from speechmill.pipeline.events import Event
 from speechmill.pipeline.plan import Node, Plan, stages
 from speechmill.stages.glue import Glue
@@ -52,6 +52,7 @@ class Outcome(Struct, frozen=True):
     results: dict[str, Result]
     written: dict[str, Failed | None]  # in the ledger already: stage -> its failure, if it failed
     events: tuple[Event, ...]
+    changed: str | None = None  # a file that is not what was hashed any more: nothing may be kept under its key
 
 
 class Death(Struct, frozen=True):
@@ -140,17 +141,22 @@ class Worker:
 
     def work(self, task: Task) -> Outcome:
         """Run a task's stages in order; one whose input is missing (its maker failed) is left out."""
+        if changed := changes(task.source):
+            return Outcome({}, {}, (), changed)
         chain = _Chain(self, task)
         marker = inflight(self.workspace, self.plan.run, task.source.key)
+        marker.parent.mkdir(parents=True, exist_ok=True)  # another process may have tidied up
         try:
             for stage in self.stages:
                 if stage.name in task.stages and set(stage.reads) <= chain.columns.keys():
                     marker.write_text(stage.name)
                     chain.step(stage)
-            return Outcome(chain.unwritten, chain.written, tuple(chain.events))
         finally:
             chain.close()
-            marker.unlink(missing_ok=True)
+        marker.unlink(missing_ok=True)  # not where something was raised: the marker says in which stage
+        changed = changes(task.source)
+        unwritten = {} if changed else chain.unwritten
+        return Outcome(unwritten, chain.written, tuple(chain.events), changed)
 
     def flush(self, results: dict[str, Result], shard: str) -> None:
         """Write results into the ledger."""
@@ -176,7 +182,7 @@ class _Chain:
 
     def step(self, stage: Glue) -> None:
         """Run one stage and keep what it made."""
-        if time.monotonic() - self._flushed > FLUSH_S:
+        if time.monotonic() - self._flushed > FLUSH_S and not changes(self._task.source):
             self._flush()
         wall, cpu = time.perf_counter(), time.process_time()
         item = Item(self._task.source, {name: self.columns[name] for name in stage.reads}, self._audio)
@@ -220,6 +226,18 @@ class _Chain:
         )
 
 
+def changes(source: Source) -> str | None:
+    """Name the first file of a source that has changed since it was hashed, or None."""
+    for path, stamp in zip((source.uri, *source.sidecars), source.stamps, strict=False):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue  # gone: the stage that needs it says so, one that has its results doesn't care
+        if Stamp(status.st_size, status.st_mtime_ns) != stamp:
+            return path
+    return None
+
+
 def inflight(workspace: Path, run: str, key: str) -> Path:
     """Return the file in which a worker says what stage a recording is in; the dead are known by it."""
     return workspace / "runs" / run / "inflight" / key[:32]
@@ -235,6 +253,6 @@ def _watch(memory_limit_mb: int, parent: int) -> None:
     while True:
         if process.memory_info().rss > memory_limit_mb * 2**20:
             os._exit(OUT_OF_MEMORY)
-        if os.getppid() != parent:
+        if os.getppid() != parent or not psutil.pid_exists(parent):  # Windows keeps a dead parent's number
             os._exit(ORPHANED)
         time.sleep(WATCH_S)

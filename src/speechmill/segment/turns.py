@@ -22,6 +22,7 @@ from speechmill.core.timebase import on_millisecond
 from speechmill.core.types import Interval, Source, Transcript, Turn, Utterance, Word
 
 VERSION = "1"
+SHORTEST_S = 0.001
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,12 +93,17 @@ class Backend:
         yield from self._shorten(words[begin:])
 
     def _shorten(self, words: list[Spoken]) -> list[list[Spoken]]:
-        if len(words) < 2 or _length(words) <= self.config.max_s:
-            return [words]
-        gaps = [right.word.start - left.word.end for left, right in pairwise(words)]
-        # Of equal pauses the one nearest the middle: both halves are then likely to be short enough.
-        deepest = max(range(len(gaps)), key=lambda i: (gaps[i], -abs(2 * i + 1 - len(gaps))))
-        return self._shorten(words[: deepest + 1]) + self._shorten(words[deepest + 1 :])
+        short, waiting = [], [words]
+        while waiting:
+            piece = waiting.pop()
+            if len(piece) < 2 or _length(piece) <= self.config.max_s:
+                short.append(piece)
+                continue
+            gaps = [right.word.start - left.word.end for left, right in pairwise(piece)]
+            # Of equal pauses the one nearest the middle: both halves are then likely to be short enough.
+            deepest = max(range(len(gaps)), key=lambda i: (gaps[i], -abs(2 * i + 1 - len(gaps))))
+            waiting += [piece[deepest + 1 :], piece[: deepest + 1]]
+        return short
 
     def _join_short(self, pieces: list[list[Spoken]]) -> list[list[Spoken]]:
         joined: list[list[Spoken]] = []
@@ -142,8 +148,9 @@ class Backend:
                 before = max(before, end)
                 start -= max(0.0, min(self.config.pad_s, room_left))
                 end += max(0.0, min(self.config.pad_s, room_right))
-                start, end = on_millisecond(max(0.0, start)), on_millisecond(min(duration, end))
-                if end > start:
+                end = on_millisecond(min(duration, end))
+                start = on_millisecond(max(0.0, min(start, end - SHORTEST_S)))
+                if end > start:  # but for text of no length, which keeps a millisecond: a filter drops it, and says so
                     padded.append(structs.replace(one, start=start, duration=on_millisecond(end - start)))
         return padded
 

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from speechmill.core.errors import ItemError
+from speechmill.core.errors import ConfigError, ItemError
 from speechmill.core.registry import Choice
 from speechmill.core.stage import Context, Item, Patch, Resources
 from speechmill.core.types import Failed
@@ -53,7 +53,7 @@ class Glue:
         return self._backends[index]
 
     def process(self, items: Sequence[Item]) -> list[Patch | Failed]:
-        """Work item by item. A full or read-only disk is raised; everything else becomes a Failed."""
+        """Work item by item. A full disk, missing weights or packages are raised; all else becomes a Failed."""
         return [self._guarded(item) for item in items]
 
     def work(self, item: Item) -> Patch:
@@ -68,15 +68,20 @@ class Glue:
             return self.work(item)
         except ItemError as error:
             return Failed(item.key, self.name, error.reason, error.detail, error.permanent)
+        except ConfigError:
+            raise  # true of every recording: the task may be tried again when it is mended
         except OSError as error:
             if error.errno in FATAL_ERRNOS:
                 raise
             return _unexpected(self.name, item, error)
-        except Exception as error:  # a bug in one backend costs one recording, and is shown with its place
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a bug in one backend costs one recording, and is shown with its place
             return _unexpected(self.name, item, error)
 
 
-def _unexpected(stage: str, item: Item, error: Exception) -> Failed:
+def _unexpected(stage: str, item: Item, error: BaseException) -> Failed:
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
     return Failed(item.key, stage, f"error-{type(error).__name__}", f"{error} (in {places})"[:2000])

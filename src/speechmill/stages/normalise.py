@@ -8,7 +8,6 @@ from typing import Literal
 
 from msgspec import structs
 
-from speechmill.core.errors import AudioError
 from speechmill.core.stage import Item, Patch, Resources
 from speechmill.formats.audio import PcmAudio, make_canonical
 from speechmill.stages.glue import Glue
@@ -30,13 +29,9 @@ class Normalise(Glue):
 
     def work(self, item: Item) -> Patch:
         folder = Path(FOLDER) / f"v{self.version}" / item.key[:2]
-        original = Path(item.source.uri)
-        if original.exists() and original.stat().st_size != item.source.size:
-            # Its key is the hash of other bytes: a file that is still being written, most likely.
-            raise AudioError("source-changed", f"{original} has another size than when it was hashed", permanent=False)
         channels: Literal["mix", "each"] = "each" if item.source.channels == "each" else "mix"
         target = self.context.workspace / folder
-        canonical, self._made = make_canonical(original, target, item.key[:24], channels)
+        canonical, self._made = make_canonical(Path(item.source.uri), target, item.key[:24], channels)
         paths = tuple((folder / path).as_posix() for path in canonical.paths)
         return Patch({"audio": structs.replace(canonical, paths=paths)})
 

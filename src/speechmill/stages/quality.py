@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 from speechmill.core.columns import GAPS, SCORES
+from speechmill.core.conditions import holds
 from speechmill.core.errors import Unscorable
 from speechmill.core.registry import Choice
 from speechmill.core.stage import Item, Patch, Resources
@@ -28,7 +29,12 @@ class Quality(Glue):
         self.resources = Resources(cost=getattr(choice.module, "COST", 0.01), timeout_per_audio_s=10.0)
 
     def work(self, item: Item) -> Patch:
-        rows = [self._score(item, segment) for segment in item.columns["segments"]]
+        when = self.choices[0].when
+        if not holds(when, item.source):
+            rows: list[tuple[dict[str, float], str | None]]
+            rows = [({}, f"not-asked-for: only when {when}")] * len(item.columns["segments"])
+        else:
+            rows = [self._score(item, segment) for segment in item.columns["segments"]]
         columns = {SCORES + name: tuple(values.get(name) for values, _gap in rows) for name in self.scores}
         return Patch({**columns, GAPS + self.name: tuple(gap for _values, gap in rows)})
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from speechmill.core.conditions import holds
+from speechmill.core.errors import TranscriptError
 from speechmill.core.registry import Choice, knows_language
 from speechmill.core.stage import Item, Patch, Resources
 from speechmill.core.types import Canonical, Transcript
@@ -44,9 +45,17 @@ class Transcribe(Glue):
         canonical: Canonical = item.columns["audio"]
         found: Transcript | None
         if self.choices[index].family == "transcripts":
-            found = self.backend(index).read(item.source, canonical.duration)
+            found = _checked(self.backend(index).read(item.source, canonical.duration), len(canonical.paths))
         elif not item.columns["speech"]:
             found = None  # nothing to recognise: a recogniser would only invent
         else:
             found = self.backend(index).transcribe(item.opened(), item.columns["speech"], item.source.language)
         return found
+
+
+def _checked(transcript: Transcript | None, num_channels: int) -> Transcript | None:
+    """Raise TranscriptError where a transcript names a channel that the recording doesn't have."""
+    for one in transcript.utterances if transcript else ():
+        if not 0 <= one.channel < num_channels:
+            raise TranscriptError("no-such-channel", f"channel {one.channel} of {num_channels}: {one.text!r}"[:300])
+    return transcript

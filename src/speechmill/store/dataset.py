@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 
-from speechmill.core.errors import WorkspaceError
+from speechmill.core.errors import AudioError, LostAudio, WorkspaceError
 from speechmill.core.stage import Samples
 from speechmill.core.types import Recording, Segment
 from speechmill.formats.manifest import read_parquet
@@ -46,8 +46,14 @@ class Dataset:
                     yield segment
 
     def cut(self, recording: Recording, segment: Segment, *, sampling_rate: int = 24_000) -> Samples:
-        """Return the samples of one segment: (num_samples,) float32 in [-1, 1], cut sample-exactly."""
+        """Return the samples of one segment: (num_samples,) float32 in [-1, 1], cut sample-exactly.
+
+        Raises LostAudio where the canonical audio is gone or broken.
+        """
         from speechmill.formats.audio import read_canonical
 
         path = self.root / recording.audio[min(segment.channel, len(recording.audio) - 1)]
-        return read_canonical(path, segment.start, segment.duration, sampling_rate=sampling_rate)
+        try:
+            return read_canonical(path, segment.start, segment.duration, sampling_rate=sampling_rate)
+        except AudioError as error:
+            raise LostAudio(path, error.reason) from error

@@ -11,7 +11,7 @@ take one row per key (a success beats a failure, then the lowest name), so doing
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class Ledger:
     def __init__(self, root: Path) -> None:
         self.root = root / "stages"
         self.corrupt: list[str] = []  # parts set aside because they can't be read; their results are made again
+        self._keys: dict[Path, tuple[list[str], list[bool]]] = {}  # of parts seen: they never change
         # Unique per writer, so that two writers never want one name.
         self._attempt = uuid.uuid4().hex[:12]
         self._sequence = 0
@@ -84,12 +85,21 @@ class Ledger:
         """Return the columns the stage wrote for those of `keys` that succeeded."""
         found: dict[str, dict[str, Any]] = {}
         wanted = set(keys)
-        for _path, table in self._tables(stage, ("key", "ok", *columns)):
-            hits = [i for i, key in enumerate(table["key"].to_pylist()) if key in wanted and key not in found]
-            for row in table.take(pa.array(hits, pa.int64())).to_pylist(maps_as_pydicts="strict"):
-                if row["ok"]:
+        for path in self._parts(stage):
+            hits = self._hits(path, wanted - found.keys())
+            table = self._read(path, ("key", *columns)) if hits else None
+            if table is not None:
+                for row in table.take(pa.array(hits, pa.int64())).to_pylist(maps_as_pydicts="strict"):
                     found[row["key"]] = {name: msgspec.convert(row[name], column_type(name)) for name in columns}
         return found
+
+    def _hits(self, path: Path, wanted: Set[str]) -> list[int]:
+        """Rows of a part that succeeded for wanted keys; only a part that has some is read as a whole."""
+        if path not in self._keys:
+            table = self._read(path, ("key", "ok"))
+            self._keys[path] = (table["key"].to_pylist(), table["ok"].to_pylist()) if table is not None else ([], [])
+        keys, succeeded = self._keys[path]
+        return [i for i, (key, ok) in enumerate(zip(keys, succeeded, strict=True)) if ok and key in wanted]
 
     def table(self, stage: str, columns: Sequence[str]) -> pa.Table:
         """Return one row per key that succeeded, as Arrow: key and the columns asked for."""
@@ -114,7 +124,10 @@ class Ledger:
             parts = self._live(shard)
             if len(parts) <= COMPACT_ABOVE:
                 continue
-            table = pa.concat_tables([read_parquet(path) for path in parts])
+            read = [self._read(path) for path in parts]
+            if any(table is None for table in read):
+                continue  # one was set aside: its results are made again first
+            table = pa.concat_tables(read)
             names = ",".join(path.name for path in parts).encode()
             table = table.replace_schema_metadata({**(table.schema.metadata or {}), _REPLACES: names})
             self._sequence += 1
@@ -136,14 +149,23 @@ class Ledger:
         return [path for path in parts if path.name not in replaced]
 
     def _tables(self, stage: str, columns: Sequence[str]) -> Iterator[tuple[Path, pa.Table]]:
-        for shard in sorted(folder for folder in (self.root / stage).glob("*") if folder.is_dir()):
-            for path in self._live(shard):
-                try:
-                    yield path, read_parquet(path, columns)
-                except FormatError as error:
-                    # Its results count as missing and are made again; the file stays for a look.
-                    path.replace(path.with_suffix(".corrupt"))
-                    self.corrupt.append(str(error))
+        for path in self._parts(stage):
+            table = self._read(path, columns)
+            if table is not None:
+                yield path, table
+
+    def _parts(self, stage: str) -> list[Path]:
+        shards = sorted(folder for folder in (self.root / stage).glob("*") if folder.is_dir())
+        return [path for shard in shards for path in self._live(shard)]
+
+    def _read(self, path: Path, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """Read a part; one that is corrupt is set aside, and its results count as missing."""
+        try:
+            return read_parquet(path, columns)
+        except FormatError as error:
+            path.replace(path.with_suffix(".corrupt"))  # stays for a look; `speechmill gc` removes it
+            self.corrupt.append(str(error))
+            return None
 
 
 def _parts(shard: Path) -> list[Path]:

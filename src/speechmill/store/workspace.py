@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from speechmill.core.errors import WorkspaceBusy, WorkspaceError
 from speechmill.core.files import TEMPORARY, write_bytes
@@ -41,7 +42,7 @@ class Workspace:
         """Open a workspace, making it first where it isn't. Raises WorkspaceError."""
         marker = root / "workspace.json"
         if not marker.exists():
-            if root.is_dir() and any(root.iterdir()):
+            if root.is_dir() and any(not path.name.startswith(TEMPORARY) for path in root.iterdir()):
                 raise WorkspaceError(f"{root} is not empty and not a workspace; name a new folder with --out")
             try:
                 write_bytes(marker, json.dumps({"speechmill_schema": SCHEMA_VERSION}).encode())
@@ -74,13 +75,8 @@ class Workspace:
 
         Raises WorkspaceBusy, naming the holder.
         """
-        path = self.root / "lock"
-        try:
-            file = path.open("a+")
-        except OSError as error:
-            raise WorkspaceError(f"{self.root} can't be written: {error.strerror}") from error
-        with file:
-            if not _lock(file.fileno()):
+        with self._lock_file("lock") as file:
+            if not _lock(file.fileno(), shared=False):
                 file.seek(0)
                 holder = file.read().strip() or "another process"
                 raise WorkspaceBusy(f"{self.root} is held by {holder}; wait, or join its run with: speechmill exec")
@@ -88,6 +84,23 @@ class Workspace:
             file.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
             file.flush()
             yield
+
+    @contextlib.contextmanager
+    def joined(self, *, alone: bool = False) -> Iterator[None]:
+        """Be one of any number of processes that work on a run's shards; `alone`: see that there is none.
+
+        Raises WorkspaceBusy.
+        """
+        with self._lock_file("joined") as file:
+            if not _lock(file.fileno(), shared=not alone):
+                raise WorkspaceBusy(f"{self.root} is worked on by `speechmill exec` processes; wait for them")
+            yield
+
+    def _lock_file(self, name: str) -> TextIO:
+        try:
+            return (self.root / name).open("a+")
+        except OSError as error:
+            raise WorkspaceError(f"{self.root} can't be written: {error.strerror}") from error
 
     def latest_run(self) -> Path | None:
         """Return the folder of the newest run that has a plan."""
@@ -99,8 +112,11 @@ class Workspace:
         return sorted(self.root.rglob(f"{TEMPORARY}*"))
 
 
-def _lock(handle: int) -> bool:
+def _lock(handle: int, *, shared: bool) -> bool:
+    """Try to take a lock; False where somebody else's is in the way."""
     if os.name == "nt":
+        if shared:
+            return True  # msvcrt has no shared locks; there `exec` and `gc` are kept apart by people
         import msvcrt
 
         try:
@@ -111,7 +127,7 @@ def _lock(handle: int) -> bool:
     import fcntl
 
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
