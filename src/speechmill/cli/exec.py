@@ -32,11 +32,10 @@ def command(
     Ends 0 when every item has a result or a reason; anything else is the infrastructure's fault, and worth a retry.
 
     \b
-    speechmill exec --run ./workspace/runs/20260101-120000-abc123 --stages vad..quality --shard 17
+    speechmill exec --run ./workspace/runs/20260101-120000-000000-abc123 --stages vad..quality --shard 17
     """
     from speechmill.engines.local import LocalEngine
     from speechmill.pipeline import run as pipeline
-    from speechmill.pipeline.finish import corpus_scope
     from speechmill.pipeline.plan import check_backends, nodes
     from speechmill.pipeline.record import Silent
 
@@ -48,14 +47,15 @@ def command(
     if nodes(corpus) != recorder.plan.nodes:
         raise ConfigError(f"{folder} was planned by another version of speechmill or its backends; plan it again")
     check_backends(corpus)
+    engine = LocalEngine(workers, memory_mb)
     if stages == "finish":
         with recorder.workspace.held():
-            counts = corpus_scope(recorder, recorder.plan.nodes, sources, corpus.filter, corpus.export)
+            counts = pipeline.finish_corpus(recorder, corpus, sources, engine)
     else:
         chosen = _range(recorder.plan, stages)
         with recorder.workspace.joined():
-            pipeline.ready_models(corpus, recorder, recorder.observer)
-            recorder.record(LocalEngine(workers, memory_mb), chosen, retry_failed=retry_failed)
+            pipeline.ready_models(corpus, recorder, retry_failed=retry_failed)
+            recorder.record(engine, chosen, retry_failed=retry_failed)
         counts = pipeline.count(recorder, chosen)
         _check_complete(recorder, chosen)
     click.echo(msgspec.json.encode({"shard": number, "stages": counts}).decode())
@@ -63,6 +63,8 @@ def command(
 
 def _check_complete(recorder: Recorder, chosen: Sequence[Node]) -> None:
     """Raise WorkspaceError where a recording has neither a result nor a reason: a stage before these wasn't run."""
+    for path in recorder.changed.values():
+        raise WorkspaceError(f"{path} changed while it was used; plan the run again")
     states = recorder.states()
     for member in recorder.members:
         mine = {name: found.get(member.key) for name, found in states.items()}

@@ -24,7 +24,7 @@ LISTS = ("transcript", "quality", "export")
 @click.option("--quality", help="Metrics: snr,dnsmos.")
 @click.option("--align", help="Word aligner, or none.")
 @click.option("--filter", "filter_", help="Preset of filter rules: asr-broad, tts-strict, emilia-compatible, none.")
-@click.option("--export", help="Formats: huggingface,lhotse,nemo,textgrid,rttm; or none.")
+@click.option("--export", help="Formats: huggingface,lhotse,nemo,textgrid,rttm,jsonl; or none.")
 @click.option("--channels", help="mix, or each for one microphone per speaker.")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Any field: --set vad.threshold=0.6")
 @click.option(

@@ -10,6 +10,7 @@ entry point in the group `speechmill.vad`, whose value is a module of the same s
     COST        CPU seconds per second of audio on one core, for estimates (optional)
     LANGUAGES   frozenset of codes, or None where any language will do (optional)
     rebase      rebase(config, base) -> config, where options hold paths (optional)
+    model_digest  model_digest(config): identity of weights that no card describes (optional)
     prepare     prepare(config): have weights ready that no card describes; raises MissingModel (optional)
     NOT_IDENTITY  names of options that don't change a result (optional)
     Config      frozen msgspec struct, documented field by field

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from speechmill.core.errors import AudioError, FormatError
+from speechmill.core.errors import AudioError, ConfigError, FormatError
 from speechmill.core.files import digest, sha256_file
 from speechmill.core.types import Source, Stamp
 from speechmill.formats.manifest import read_rows, write_rows
@@ -123,7 +123,10 @@ def _limited(sources: Iterable[Source], limit: int | None) -> Iterator[Source]:
 
 
 def _with_defaults(source: Source, corpus: Corpus) -> Source:
-    language = language_code(source.language) if source.language else corpus.language
+    try:
+        language = language_code(source.language) if source.language else corpus.language
+    except ConfigError as error:
+        raise ConfigError(f"{source.uri}, as recordings.tsv has it: {error}") from error
     return structs.replace(source, language=language, channels=source.channels or corpus.channels)
 
 

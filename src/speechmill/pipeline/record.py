@@ -111,9 +111,9 @@ class Recorder:
                 return  # nothing came of it, not even a failure: another pass would be the same
             first = False
 
-    def pending_choices(self, of: Sequence[Glue]) -> list[Choice]:
+    def pending_choices(self, of: Sequence[Glue], *, retry_failed: bool = False) -> list[Choice]:
         """Return the backends that recordings still wait for; recognisers only where one has no transcript."""
-        names = {name for missing in self._missing(self.plan.nodes, False).values() for name in missing}
+        names = {name for missing in self._missing(self.plan.nodes, retry_failed).values() for name in missing}
         found = [choice for stage in of if stage.name in names for choice in stage.choices]
         waiting = [self.sources[member.key] for member in self.members]
         spoken = any(not source.sidecars and not source.text for source in waiting)

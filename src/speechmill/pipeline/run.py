@@ -67,11 +67,11 @@ def run(corpus: Corpus, engine: Engine, options: Options | None = None, observer
     with workspace.held():
         prepared = prepare(corpus, workspace, options.limit)
         recorder = start(prepared, workspace, observer)
-        ready_models(corpus, recorder, observer)
         summary = Summary(prepared.plan.run, time.time(), workers=engine.workers, versions=versions(corpus))
         try:
+            ready_models(corpus, recorder, retry_failed=options.retry_failed)
             recorder.record(engine, prepared.plan.nodes, retry_failed=options.retry_failed, timeout_s=options.timeout_s)
-            finished = _finish(recorder, corpus, prepared, engine, observer)
+            finished = finish_corpus(recorder, corpus, prepared.sources, engine)
         except KeyboardInterrupt:
             summary.exit_status = INTERRUPTED
             finished = {}
@@ -86,23 +86,22 @@ def run(corpus: Corpus, engine: Engine, options: Options | None = None, observer
     return summary
 
 
-def _finish(
-    recorder: Recorder, corpus: Corpus, prepared: Prepared, engine: Engine, observer: Observer
+def finish_corpus(
+    recorder: Recorder, corpus: Corpus, sources: Sequence[Source], engine: Engine
 ) -> dict[str, StageCount]:
     """Do the corpus scope. What turns out to be lost or broken on the way is made again first, once."""
-    mended: set[Path | None] = set()
+    nodes_of_run, mended = recorder.plan.nodes, set[Path | None]()
     while True:
         try:
-            scope = (recorder, prepared.plan.nodes, prepared.sources, corpus.filter, corpus.export)
-            return finish.corpus_scope(*scope)
+            return finish.corpus_scope(recorder, nodes_of_run, sources, corpus.filter, corpus.export)
         except (LostAudio, StaleStates) as error:
             path = error.path if isinstance(error, LostAudio) else None
             if path in mended:
                 raise
             mended.add(path)
-            observer.note(str(error))
+            recorder.observer.note(str(error))
             if path is None:
-                recorder.record(engine, prepared.plan.nodes)
+                recorder.record(engine, nodes_of_run)
             else:
                 path.unlink(missing_ok=True)
                 recorder.restore_audio(engine)
@@ -110,7 +109,7 @@ def _finish(
 
 def prepare(corpus: Corpus, workspace: Workspace, limit: int | None) -> Prepared:
     """Find the sources and make the plan; nothing is written but what intake learnt."""
-    memory = Memory(workspace.hashes, kept=workspace.root.exists())
+    memory = Memory(workspace.hashes, kept=(workspace.root / "workspace.json").exists())
     sources = discover(corpus, memory, workspace.root, limit)
     memory.save()
     if not sources:
@@ -152,13 +151,13 @@ def reopen(folder: Path, observer: Observer, shard: str | None = None) -> tuple[
     return Recorder(plan, sources, members, observer), sources
 
 
-def ready_models(corpus: Corpus, recorder: Recorder, observer: Observer) -> None:
+def ready_models(corpus: Corpus, recorder: Recorder, *, retry_failed: bool = False) -> None:
     """Have the weights ready that pending stages need. Raises MissingModel with what to fetch and where to put it."""
-    for choice in recorder.pending_choices(stages(corpus)):
+    for choice in recorder.pending_choices(stages(corpus), retry_failed=retry_failed):
         for name in getattr(choice.module, "MODELS", ()):
             if not models.is_present(name):
                 card = models.card(name)
-                observer.note(f"pulling {name} ({card.size / 2**20:.1f} MB, {card.licence})")
+                recorder.observer.note(f"pulling {name} ({card.size / 2**20:.1f} MB, {card.licence})")
                 models.pull(name)
         if hasattr(choice.module, "prepare"):
             choice.module.prepare(choice.config)

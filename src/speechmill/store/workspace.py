@@ -93,7 +93,7 @@ class Workspace:
         """
         with self._lock_file("joined") as file:
             if not _lock(file.fileno(), shared=not alone):
-                raise WorkspaceBusy(f"{self.root} is worked on by `speechmill exec` processes; wait for them")
+                raise WorkspaceBusy(f"{self.root} is in use by `speechmill exec` or `speechmill gc`; wait for them")
             yield
 
     def _lock_file(self, name: str) -> TextIO:
