@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -45,6 +46,12 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
 def _cell(value: object) -> object:
     # Control characters of a file's name must not reach the terminal.
     return "".join(c if c.isprintable() else "\ufffd" for c in value) if isinstance(value, str) else value
+
+
+def shown(path: Path) -> Path:
+    """Return a path as a person here would write it: relative where it lies below the current folder."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def hours(seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from speechmill.cli.output import Bar, hours, parse_settings, print_json, print_table
+from speechmill.cli.output import Bar, hours, parse_settings, print_json, print_table, shown
 
 SHORTHANDS = ("language", "transcript", "vad", "diarize", "quality", "align", "filter", "export", "channels")
 LISTS = ("transcript", "quality", "export")
@@ -78,7 +78,7 @@ def command(
     if as_json:
         print_json(summary)
     else:
-        _print(summary, corpus.store)
+        _print(summary, shown(corpus.store))
     return summary.exit_status or 0
 
 
