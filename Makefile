@@ -32,7 +32,7 @@ check: $(VENV)/.test
 	$(BIN)/lint-imports
 
 soak: $(VENV)/.test
-	$(BIN)/python -m pytest -q -m soak
+	$(BIN)/python -m pytest -q -s -m soak
 
 clean:
 	rm -rf $(VENV) demo-out
