@@ -23,7 +23,7 @@ demo: setup
 	$(BIN)/speechmill demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q -m "not soak"
+	$(BIN)/python -m pytest -q
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
