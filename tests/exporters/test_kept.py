@@ -16,7 +16,7 @@ from speechmill.store.dataset import Dataset
 def table(root: Path, segments: list[Segment]) -> Dataset:
     recording = Recording("a", "a.wav", "", 9.0, 16_000, 1, ("a.flac",))
     write_rows(root / "dataset" / "recordings.parquet", [recording], Recording)
-    rows = table_of(segments, segment_schema([])).drop_columns(["scores"])
+    rows = table_of(segments, segment_schema([]))
     write_parquet(root / "dataset" / "segments.parquet", rows)
     return Dataset(root)
 

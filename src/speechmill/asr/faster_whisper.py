@@ -75,14 +75,19 @@ def prepare(config: Config) -> None:
     _folder(config)
 
 
-@functools.cache
 def model_digest(config: Config) -> str:
     """Identify the weights: a digest over a local folder's files, or `name@revision` of a hub."""
     folder = Path(config.model).expanduser()
     if not folder.is_dir():
         return f"{config.model}@{config.revision or 'main'}"
     files = [folder / name for name in _READ if (folder / name).is_file()]
-    return digest(*(part for file in files for part in (file.name, sha256_file(file))))
+    return _digest(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+
+
+@functools.cache
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Digest files, once while size and date stay: a plan asks several times, and weights are gigabytes."""
+    return digest(*(part for file, _size, _mtime_ns in files for part in (file.name, sha256_file(file))))
 
 
 class Backend:
