@@ -15,11 +15,11 @@ from speechmill.core.errors import FormatError
 ERRORS_ONLY = 3
 
 
-def session(model: Path | bytes, *, same_size: bool = False) -> Any:
+def session(model: Path | bytes, *, bounded: bool = False) -> Any:
     """An onnxruntime.InferenceSession of a file or of its bytes. Raises FormatError where it is no model.
 
-    same_size: inputs are all of about one size, so that an arena holds no more than one run needs. Without an arena
-    every run asks malloc; glibc's memalign reuses freed blocks badly, and hundreds of equal runs took gigabytes.
+    bounded: inputs have an upper size, so that an arena holds no more than the largest run needs. Without an arena
+    every run asks malloc; glibc's memalign reuses freed blocks badly, and hundreds of runs took gigabytes.
     """
     import onnxruntime
 
@@ -27,7 +27,7 @@ def session(model: Path | bytes, *, same_size: bool = False) -> Any:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
-    options.enable_cpu_mem_arena = same_size  # an arena keeps the largest input's memory for the worker's life
+    options.enable_cpu_mem_arena = bounded  # an arena keeps the largest input's memory for the worker's life
     try:
         return onnxruntime.InferenceSession(
             str(model) if isinstance(model, Path) else model, options, providers=["CPUExecutionProvider"]

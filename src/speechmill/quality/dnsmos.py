@@ -112,8 +112,10 @@ class _Network:
         self._real, self._imaginary = (
             np.ascontiguousarray(kernels[f"time2freq/stft-{part}/kernel:0"][:, :, 0].T) for part in ("real", "imag")
         )
-        self._trunk = session(cut(model, {SPECTRUM: ("N", "T", BINS)}, [SHARED]))
-        self._head = session(cut(model, {SHARED: ("N", CHANNELS, WINDOW_FRAMES // STEP, SHARED_BINS)}, [RAW]))
+        self._trunk = session(cut(model, {SPECTRUM: ("N", "T", BINS)}, [SHARED]), bounded=True)
+        self._head = session(
+            cut(model, {SHARED: ("N", CHANNELS, WINDOW_FRAMES // STEP, SHARED_BINS)}, [RAW]), bounded=True
+        )
 
     def windows(self, samples: Samples, seconds: Sequence[int]) -> NDArray[np.float32]:
         """Raw scores of the windows that start at the given seconds: (num_windows, 3)."""

@@ -48,7 +48,7 @@ class Backend:
 
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
-        self._session = session(context.model_path(MODELS[0]) / "silero_vad_v6.onnx", same_size=True)
+        self._session = session(context.model_path(MODELS[0]) / "silero_vad_v6.onnx", bounded=True)
 
     def probabilities(self, audio: Audio, channel: int) -> Samples:
         """Return the probability of speech in each 32 ms window, (num_windows,) float32 in 0..1.
