@@ -15,6 +15,7 @@ from speechmill.core import registry
 from speechmill.core.errors import MissingDependency, MissingModel, Unscorable
 from speechmill.core.stage import Context
 from speechmill.core.types import Interval, Utterance
+from speechmill.quality import Cut
 
 HZ = 16_000
 LENGTH = 36_800  # 2.3 s, which four times over is one window of DNSMOS
@@ -46,7 +47,7 @@ def outcome(backend, samples, speech):
     """The scores, or the reason why there are none."""
     segment = Utterance("it is what it is", 3.0, len(samples) / HZ)
     try:
-        return dict(backend.score(samples.astype(np.float32), segment, speech))
+        return dict(backend.score(Cut(samples.astype(np.float32), segment, speech, "en")))
     except Unscorable as error:
         return error.reason
 

@@ -214,3 +214,12 @@ def test_more_recordings_than_are_joined_at_once_keep_their_order(made, monkeypa
     _name, segments, recordings = made.join(*sources)
     assert [row["recording_id"] for row in segments] == [source.id for source in sources for _ in range(2)]
     assert [row["id"] for row in recordings] == [source.id for source in sources]
+
+
+def test_what_waits_for_a_failed_stage_says_for_which(made):
+    second = node("second", ["audio", "speech"], ["second"])
+    trust = node("quality.trust", ["segments", "second"], ["segments.scores.trust", "segments.gaps.quality.trust"])
+    whole(made, "ka")
+    made.ledger.write(second.folder, "00000", second.writes, [Result("ka", failed=Failed("ka", "second", "timeout"))])
+    _name, segments, _recordings = made.join(A, nodes=(*NODES, second, trust))
+    assert [row["gaps"] for row in segments] == [{"quality.trust": "not-run: second failed"}] * 2

@@ -12,11 +12,9 @@ import pytest
 from speechmill import models
 from speechmill.core.errors import MissingModel, Unscorable
 from speechmill.core.stage import Context
-from speechmill.core.types import Utterance
 from speechmill.models.inference import session
-from speechmill.quality import dnsmos
+from speechmill.quality import Cut, dnsmos
 
-SEGMENT = Utterance("x", 0.0, 1.0)
 UPSTREAM = {  # sig, bak, ovrl
     "1688/1688-142285-0000": (3.173061, 3.691882, 2.769724),  # 15.0 s
     "1998/1998-15444-0002": (3.672352, 3.765969, 3.223997),  # 9.11 s
@@ -50,7 +48,7 @@ def tone(num_samples: int) -> np.ndarray:
 @pytest.mark.parametrize(("name", "expected"), UPSTREAM.items())
 def test_speech_scores_as_upstream(backend, shared_data, name, expected):
     samples = decode(shared_data / "librispeech_test_other" / f"{name}.flac")
-    scores = backend.score(samples, SEGMENT, [])
+    scores = backend.score(Cut(samples))
     assert list(scores) == ["dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl"]
     assert list(scores.values()) == pytest.approx(expected, abs=1e-5)
 
@@ -66,7 +64,7 @@ def test_speech_scores_as_upstream(backend, shared_data, name, expected):
     ],
 )
 def test_a_synthetic_tone_scores_as_upstream(backend, num_samples, expected):
-    assert list(backend.score(tone(num_samples), SEGMENT, []).values()) == pytest.approx(expected, abs=1e-5)
+    assert list(backend.score(Cut(tone(num_samples))).values()) == pytest.approx(expected, abs=1e-5)
 
 
 def test_sharing_convolutions_changes_no_window(backend):
@@ -98,11 +96,11 @@ def test_windows_are_those_that_upstream_scores():
 
 
 def test_digital_silence_has_finite_scores(backend):
-    scores = backend.score(np.zeros(32_000, np.float32), SEGMENT, [])
+    scores = backend.score(Cut(np.zeros(32_000, np.float32)))
     assert list(scores.values()) == pytest.approx((2.513565, 3.472424, 1.839863), abs=1e-5)
 
 
 def test_too_short_says_so(backend):
     with pytest.raises(Unscorable) as caught:
-        backend.score(tone(1_599), SEGMENT, [])
+        backend.score(Cut(tone(1_599)))
     assert caught.value.reason == "too-short"

@@ -10,15 +10,15 @@ import pytest
 
 from speechmill import models
 from speechmill.core.stage import Context
-from speechmill.core.types import Interval, Utterance
-from speechmill.quality import snr
+from speechmill.core.types import Interval
+from speechmill.quality import Cut, snr
 
 SAMPLES = np.concatenate([np.full(1_600, 0.01, np.float32), np.full(16_000, 0.101**0.5, np.float32)])
 
 
 def score(speech, **options):
     backend = snr.Backend(snr.Config(**options), Context(Path(), models.path))
-    return backend.score(SAMPLES, Utterance("x", 0.0, 1.1), speech)
+    return backend.score(Cut(SAMPLES, speech=speech))
 
 
 def test_the_column_is_the_ratio_in_db():

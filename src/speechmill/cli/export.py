@@ -31,7 +31,7 @@ def command(workspace: Path, formats: tuple[str, ...], settings: tuple[str, ...]
     options = parse_settings(settings)
     with place.held():
         for name in formats:
-            asked = choice("exporters", {name: options}, f"export.{name}", Path.cwd())
+            asked = choice("exporters", {name: options}, f"export.{name}", base=Path.cwd())
             require("exporters", name)
             done = export(place, asked, read_index(place))
             click.echo(f"{place.exports / name}  {'written' if done.processed else 'is up to date'}")

@@ -18,6 +18,7 @@ _TYPES: dict[str, Any] = {
     "audio": Canonical,
     "speech": tuple[Interval, ...],
     "transcript": Transcript,
+    "second": Transcript,
     "turns": tuple[Turn, ...],
     "segments": tuple[Utterance, ...],
     "segments.words": tuple[tuple[Word, ...] | None, ...],

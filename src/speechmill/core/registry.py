@@ -13,6 +13,8 @@ entry point in the group `speechmill.vad`, whose value is a module of the same s
     model_digest  model_digest(config): identity of weights that no card describes (optional)
     prepare     prepare(config): have weights ready that no card describes; raises MissingModel (optional)
     NOT_IDENTITY  names of options that don't change a result (optional)
+    DEVICES     kinds of device it can use: "cpu", "cuda", "triton" (optional; without it: the CPU)
+    cuda_available  cuda_available(): whether its runtime finds a GPU (optional; without it onnxruntime is asked)
     Config      frozen msgspec struct, documented field by field
     Backend     class: Backend(config, context), then what the family's protocol says
 
@@ -45,6 +47,7 @@ class Choice(Struct, frozen=True):
     backend: str
     config: Any  # the backend's Config
     when: str | None = None  # a condition on the source; see core.conditions
+    device: str = "auto"  # where it runs; no part of the fingerprint. See core.devices
 
     @property
     def module(self) -> ModuleType:

@@ -65,7 +65,7 @@ class Context(Struct, frozen=True):
 
     workspace: Path
     model_path: Callable[[str], Path]  # name of a model card -> folder with its files
-    device: str = "cpu"
+    device: str = "cpu"  # what the backend is to use: cpu, cuda, cuda:1, triton://host:port; never "auto"
 
 
 class Item(Struct, frozen=True):

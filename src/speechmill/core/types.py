@@ -131,8 +131,14 @@ class Source(Struct, frozen=True):
     date: str | None = None
     origin: str = "local"  # name of the source backend
     alias_of: str | None = None  # id of an earlier source with the same key
-    stamps: tuple[Stamp, ...] = ()  # of audio and sidecars, in their order
+    stamps: tuple[Stamp, ...] = ()  # of `files`, in their order
     error: str | None = None  # why it could not even be read; its key is then a hash of the URI
+    reference: str | None = None  # URI of the same recording without noise, on the same timeline, for PESQ and STOI
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file that a result depends on: audio, sidecars, reference."""
+        return (self.uri, *self.sidecars, *([self.reference] if self.reference else []))
 
 
 class Recording(Struct, frozen=True):

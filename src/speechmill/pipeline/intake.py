@@ -135,6 +135,7 @@ def _keyed(source: Source, memory: Memory) -> Source:
         try:
             audio = memory.of(Path(source.uri), is_audio=True)
             sidecars = [memory.of(Path(path), is_audio=False) for path in source.sidecars]
+            reference = [memory.of(Path(source.reference), is_audio=True)] if source.reference else []
             kinds = [_kind(source.uri, path) for path in source.sidecars]
         except (OSError, ValueError) as error:  # ValueError: a name that this locale can't encode
             source = structs.replace(source, error=f"unreadable: {getattr(error, 'strerror', None) or error}")
@@ -142,8 +143,9 @@ def _keyed(source: Source, memory: Memory) -> Source:
             text = [kinds, source.text, source.language]
             conditions = [source.speaker, source.num_speakers, source.channels, source.origin, source.date]
             hashes = [sidecar.sha256 for sidecar in sidecars]
-            key = digest(audio.sha256, *hashes, msgspec.json.encode([*text, *conditions]))
-            stamps = tuple(Stamp(file.size, file.mtime_ns) for file in (audio, *sidecars))
+            clean = [file.sha256 for file in reference]
+            key = digest(audio.sha256, *hashes, msgspec.json.encode([*text, *conditions]), *clean)
+            stamps = tuple(Stamp(file.size, file.mtime_ns) for file in (audio, *sidecars, *reference))
             return structs.replace(source, key=key, sha256=audio.sha256, size=audio.size, stamps=stamps)
     return structs.replace(source, key=digest("uri", source.uri))
 

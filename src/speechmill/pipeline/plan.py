@@ -28,6 +28,7 @@ from speechmill.stages.diarize import Diarize
 from speechmill.stages.glue import Glue
 from speechmill.stages.normalise import Normalise
 from speechmill.stages.quality import Quality
+from speechmill.stages.second import Second
 from speechmill.stages.segment import Segmentation
 from speechmill.stages.transcribe import Transcribe
 from speechmill.stages.vad import Vad
@@ -72,11 +73,14 @@ def stages(corpus: Corpus) -> list[Glue]:
         Transcribe(corpus.transcript),
         Diarize(corpus.diarize, one_speaker),
         Segmentation([corpus.segment]),
-        *(Quality(choice) for choice in corpus.quality),
     ]
+    if corpus.second_asr is not None:
+        found.append(Second(corpus.second_asr))
     if corpus.align is not None:
         found.append(Align(corpus.align))
-    return in_order(found)
+    metrics = [Quality(choice) for choice in corpus.quality]
+    offered = [column for stage in (*found, *metrics) for column in stage.writes]
+    return in_order([*found, *(Quality(metric.choices[0], offered) for metric in metrics)])
 
 
 def in_order(found: Sequence[Glue]) -> list[Glue]:
@@ -142,7 +146,7 @@ def check_backends(corpus: Corpus) -> None:
     for choice in every_choice(corpus):
         registry.require(choice.family, choice.backend)
     language = corpus.language
-    for choice in (*corpus.transcript, *([corpus.align] if corpus.align else [])):
+    for choice in (*corpus.transcript, *(one for one in (corpus.second_asr, corpus.align) if one)):
         if choice.when is None:
             registry.check_language(choice.family, choice.backend, language)
 

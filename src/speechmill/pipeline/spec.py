@@ -8,6 +8,7 @@ every backend's name and options have been checked. Nothing heavy is imported an
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,14 +16,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
-from speechmill.core import conditions, registry
-from speechmill.core.errors import ConfigError, UnknownBackend
+from speechmill.core import conditions, devices, registry
+from speechmill.core.errors import ConfigError
 from speechmill.core.registry import Choice
 from speechmill.pipeline.filter import rules_from
 
 Asked = str | dict[str, Any]  # "silero", {silero: {threshold: 0.4}} or {backend: silero, threshold: 0.4, when: "..."}
+Find = Callable[[str, Asked, str], Choice]  # family, what was written, field
 CONDITIONAL = ("transcripts", "asr", "diarize", "quality", "align")  # families whose stages look at `when`
 OFFLINE_ASR = {"en": "pocketsphinx"}  # recognisers whose weights come with pip
 
@@ -38,7 +40,7 @@ class CorpusFile(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "mix"
     vad: Asked = "silero"
     transcript: Annotated[list[Asked] | None, Meta(description="The first that has text for a recording")] = None
-    second_asr: None = None
+    second_asr: Annotated[Asked | None, Meta(description="Another recogniser, for agreement")] = None
     diarize: Asked | None = msgspec.field(default_factory=lambda: {"backend": "dvector", "when": "num_speakers != 1"})
     segment: Asked = "turns"
     quality: list[Asked] = msgspec.field(default_factory=lambda: ["snr", "dnsmos"])
@@ -49,6 +51,7 @@ class CorpusFile(Struct, frozen=True, forbid_unknown_fields=True):
     export: list[Asked] = msgspec.field(default_factory=lambda: ["huggingface", "textgrid"])
     store: Annotated[str, Meta(description="The workspace folder")] = "./workspace"
     catalog: Literal["sqlite"] = "sqlite"
+    device: Annotated[str, Meta(description="auto, cpu, cuda, cuda:N or triton://host:port")] = "auto"
 
 
 class Corpus(Struct, frozen=True):
@@ -60,6 +63,7 @@ class Corpus(Struct, frozen=True):
     sources: tuple[Choice, ...]
     vad: Choice
     transcript: tuple[Choice, ...]
+    second_asr: Choice | None
     diarize: Choice
     segment: Choice
     quality: tuple[Choice, ...]
@@ -132,23 +136,27 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
     asked = written.transcript if written.transcript is not None else default_transcript(language)
     if not written.sources:
         raise FieldError("sources", "at least one is needed, for example [{local: {path: ./audio}}]")
+    _checked("device", devices.kind, written.device)
     align = default_align(language) if written.align is msgspec.UNSET else written.align
-    quality = _choices("quality", written.quality, "quality", base)
+    find = functools.partial(choice, base=base, device=written.device)
+    transcript = tuple(_transcript(value, f"transcript.{i}", find) for i, value in enumerate(asked))
+    quality = _choices("quality", written.quality, "quality", find)
     scores = [score for metric in quality for score in metric.module.COLUMNS]
     _checked("filter", lambda asked: rules_from(asked, scores), written.filter)
     return Corpus(
         name=written.name,
         language=language,
         channels=written.channels,
-        sources=_choices("sources", written.sources, "sources", base),
-        vad=choice("vad", written.vad, "vad", base),
-        transcript=tuple(_transcript(value, f"transcript.{i}", base) for i, value in enumerate(asked)),
-        diarize=choice("diarize", written.diarize or "none", "diarize", base),
-        segment=choice("segment", written.segment, "segment", base),
+        sources=_choices("sources", written.sources, "sources", find),
+        vad=find("vad", written.vad, "vad"),
+        transcript=transcript,
+        second_asr=_second(written.second_asr, transcript, find),
+        diarize=find("diarize", written.diarize or "none", "diarize"),
+        segment=find("segment", written.segment, "segment"),
         quality=quality,
-        align=choice("align", align, "align", base) if align and align != "none" else None,
+        align=find("align", align, "align") if align and align != "none" else None,
         filter=written.filter,
-        export=_choices("exporters", written.export, "export", base),
+        export=_choices("exporters", written.export, "export", find),
         store=_store(written.store, base),
         base=base,
         raw=raw,
@@ -197,8 +205,8 @@ def _checked(field: str, check: Callable[[Any], Any], value: Any) -> Any:
         raise FieldError(field, str(error)) from error
 
 
-def _choices(family: str, values: Sequence[Asked], field: str, base: Path) -> tuple[Choice, ...]:
-    found = tuple(choice(family, value, f"{field}.{i}", base) for i, value in enumerate(values))
+def _choices(family: str, values: Sequence[Asked], field: str, find: Find) -> tuple[Choice, ...]:
+    found = tuple(find(family, value, f"{field}.{i}") for i, value in enumerate(values))
     if family in ("quality", "exporters"):
         names = [choice.backend for choice in found]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -207,10 +215,20 @@ def _choices(family: str, values: Sequence[Asked], field: str, base: Path) -> tu
     return found
 
 
-def _transcript(value: Asked, field: str, base: Path) -> Choice:
+def _transcript(value: Asked, field: str, find: Find) -> Choice:
     name, _options = _split(value, field)
     family = "transcripts" if name in registry.names("transcripts") else "asr"
-    return choice(family, value, field, base)
+    return find(family, value, field)
+
+
+def _second(value: Asked | None, first: Sequence[Choice], find: Find) -> Choice | None:
+    if value is None:
+        return None
+    found = find("asr", value, "second_asr")
+    if any(structs.replace(one, when=found.when, device=found.device) == found for one in first):
+        problem = f"{found.backend} with these options is in transcript too: it would agree with itself"
+        raise FieldError("second_asr", problem)
+    return found
 
 
 def _split(value: Asked, field: str) -> tuple[str, dict[str, Any]]:
@@ -230,24 +248,20 @@ def _split(value: Asked, field: str) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
-def choice(family: str, value: Asked, field: str, base: Path) -> Choice:
+def choice(family: str, value: Asked, field: str, *, base: Path, device: str = devices.AUTO) -> Choice:
     """Find a backend and check its options; relative paths in them start at `base`. Raises FieldError."""
     name, options = _split(value, field)
     options = dict(options)
-    when = options.pop("when", None)
-    try:
-        module = registry.load(family, name)
-        conditions.check(when)
-    except UnknownBackend as error:
-        raise FieldError(field, str(error)) from error
-    except ConfigError as error:
-        raise FieldError(f"{field}.when", str(error)) from error
+    when, asked = options.pop("when", None), options.pop("device", None)
+    module = _checked(field, lambda name: registry.load(family, name), name)
+    _checked(f"{field}.when", conditions.check, when)
+    device = _checked(f"{field}.device", lambda asked: devices.chosen(module, asked, device), asked)
     if when is not None and family not in CONDITIONAL:
         raise FieldError(f"{field}.when", f"has no meaning here; it may be said of {', '.join(CONDITIONAL)}")
     config = _convert(options, module.Config, f"{field}.{name}")
     if hasattr(module, "rebase"):
         config = module.rebase(config, base)
-    return Choice(family, name, config, when)
+    return Choice(family, name, config, when, device)
 
 
 def _convert(value: Any, kind: Any, field: str) -> Any:

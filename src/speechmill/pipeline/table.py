@@ -206,13 +206,7 @@ def failure(source: Source, nodes: Sequence[Node], states: States) -> tuple[str 
 
 def _segments(source: Source, columns: Mapping[str, Any], nodes: Sequence[Node], states: States) -> list[Segment]:
     utterances: tuple[Utterance, ...] = columns.get("segments", ())
-    lost = {
-        node.name: state.reason
-        for node in nodes
-        if any(adds_rows_or_columns(column) for column in node.writes)
-        and (state := states.get(node.name, {}).get(source.key)) is not None
-        and not state.ok
-    }
+    lost = _lost(source, nodes, states)
     seen: set[str] = set()
     made = []
     for i, utterance in enumerate(utterances):
@@ -222,6 +216,25 @@ def _segments(source: Source, columns: Mapping[str, Any], nodes: Sequence[Node],
         seen.add(name)
         made.append(_segment(name, source, utterance, _row(columns, i), lost, score_names(nodes)))
     return made
+
+
+def _lost(source: Source, nodes: Sequence[Node], states: States) -> dict[str, str]:
+    """Return why stages that write columns of segments have none: stage -> its failure, or that of one it waits for."""
+    missing: dict[str, str] = {}  # column -> the stage whose failure cost it
+    found = {}
+    for node in nodes:
+        state = states.get(node.name, {}).get(source.key)
+        waits_for = next((missing[column] for column in node.reads if column in missing), None)
+        if state is not None and not state.ok:
+            culprit, why = node.name, f"failed: {state.reason}"
+        elif state is None and waits_for is not None:
+            culprit, why = waits_for, f"not-run: {waits_for} failed"
+        else:
+            continue
+        missing |= dict.fromkeys(node.writes, culprit)
+        if any(adds_rows_or_columns(column) for column in node.writes):
+            found[node.name] = why
+    return found
 
 
 def _row(columns: Mapping[str, Any], i: int) -> dict[str, Any]:
@@ -237,7 +250,7 @@ def _segment(
     scores: Sequence[str],
 ) -> Segment:
     gaps = {column.removeprefix(GAPS): reason for column, reason in row.items() if column.startswith(GAPS) and reason}
-    gaps |= {stage: f"failed: {reason}" for stage, reason in lost.items()}
+    gaps |= lost
     aligned = row.get("segments.words")
     return Segment(
         id=name,

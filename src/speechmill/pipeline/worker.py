@@ -228,7 +228,7 @@ class _Chain:
 
 def changes(source: Source) -> str | None:
     """Name the first file of a source that has changed since it was hashed, or None."""
-    for path, stamp in zip((source.uri, *source.sidecars), source.stamps, strict=False):
+    for path, stamp in zip(source.files, source.stamps, strict=False):
         try:
             status = os.stat(path)
         except OSError:

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from speechmill.core.errors import Unscorable
 from speechmill.core.stage import Context, Samples
 from speechmill.core.timebase import WORKING_HZ
-from speechmill.core.types import Interval, Utterance
 from speechmill.models.inference import session
 from speechmill.models.onnx_graph import cut, weights
-from speechmill.quality import Column
+from speechmill.quality import Column, Cut
 
 VERSION = "1"
 COST = 0.04  # CPU seconds per second of audio, for estimates
@@ -75,8 +74,9 @@ class Backend:
         self.config = config
         self._network = _Network(context.model_path(MODELS[0]) / "sig_bak_ovr.onnx")
 
-    def score(self, samples: Samples, segment: Utterance, speech: Sequence[Interval]) -> Mapping[str, float]:
+    def score(self, cut: Cut) -> Mapping[str, float]:
         """Return the three scores, nominally 1..5. Raises Unscorable("too-short") under 0.1 s."""
+        samples = cut.samples
         if len(samples) < SHORTEST_S * WORKING_HZ:
             raise Unscorable("too-short", f"{len(samples) / WORKING_HZ:.3f} s; DNSMOS needs {SHORTEST_S} s")
         filled = _repeated(samples)

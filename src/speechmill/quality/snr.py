@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from speechmill.core.stage import Context, Samples
-from speechmill.core.types import Interval, Utterance
+from speechmill.core.stage import Context
 from speechmill.measures.snr import RANGE_DB, snr_db
-from speechmill.quality import Column
+from speechmill.quality import Column, Cut
 
 VERSION = "1"
 COST = 0.0001  # CPU seconds per second of audio, for estimates
@@ -37,8 +36,10 @@ class Backend:
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
 
-    def score(self, samples: Samples, segment: Utterance, speech: Sequence[Interval]) -> Mapping[str, float]:
+    def score(self, cut: Cut) -> Mapping[str, float]:
         """Return `snr_db`. Raises Unscorable: "too-short", "silence", "no-speech"."""
         options = self.config
-        value = snr_db(samples, speech, min_noise_s=options.min_noise_s, floor_percentile=options.floor_percentile)
+        value = snr_db(
+            cut.samples, cut.speech, min_noise_s=options.min_noise_s, floor_percentile=options.floor_percentile
+        )
         return {"snr_db": value}

@@ -30,6 +30,7 @@ COLUMNS = (
     "consent",
     "date",
     "attribution",
+    "reference",
 )
 
 
@@ -44,6 +45,7 @@ class Listed(Struct, frozen=True):
     channels: str | None = None
     date: str | None = None
     rights: Rights = Rights()
+    reference: str | None = None  # relative to the table's folder, as `path` is
 
 
 def name_key(relative: str) -> str:
@@ -84,6 +86,7 @@ def _listed(table: Path, line: int, row: dict[str, str]) -> Listed:
         channels=channels,
         date=row.get("date") or None,
         rights=_rights(row),
+        reference=row.get("reference") or None,
     )
 
 

@@ -85,7 +85,9 @@ class Backend:
     def _found(self, listed: Mapping[str, Listed]) -> list[_Found]:
         if self._only is not None:
             return [_Found(self._only)]
-        found = list(_walk(self._root, self._extensions, self._recursive))
+        references = {name_key(row.reference) for row in listed.values() if row.reference}
+        walked = list(_walk(self._root, self._extensions, self._recursive))
+        found = [one for one in walked if name_key(one.relative) not in references]
         known = {name_key(one.relative) for one in found}
         for key, row in listed.items():
             if key in known:
@@ -114,7 +116,9 @@ class Backend:
                 channels=listed.channels,
                 date=listed.date,
                 rights=listed.rights,
+                **self._reference(listed, error),
             )
+            error = source.error
         if error is not None:
             return source
         try:
@@ -122,6 +126,15 @@ class Backend:
         except OSError as problem:  # a folder that may be entered but not listed
             return msgspec.structs.replace(source, error=f"unreadable: {problem.strerror}")
         return msgspec.structs.replace(source, sidecars=sidecars, text=self._text(found.relative))
+
+    def _reference(self, listed: Listed, error: str | None) -> dict[str, str | None]:
+        """Return `reference` and, where its file is not there, `error`."""
+        if listed.reference is None:
+            return {}
+        path = os.path.join(self._root, listed.reference)
+        if error is None and not os.path.isfile(path):
+            error = f"missing: reference {listed.reference}, listed in recordings.tsv line {listed.line}"
+        return {"reference": path, "error": error}
 
     def _beside(self, path: str) -> tuple[str, ...]:
         folder, name = os.path.split(path)

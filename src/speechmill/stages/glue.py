@@ -11,10 +11,13 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
+from msgspec import structs
+
 from speechmill.core.errors import ConfigError, ItemError
 from speechmill.core.registry import Choice
 from speechmill.core.stage import Context, Item, Patch, Resources
 from speechmill.core.types import Failed
+from speechmill.models.devices import resolve
 
 # Not the recording's fault: the run stops and says so, instead of failing every recording after it.
 FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -49,7 +52,8 @@ class Glue:
         """Return the backend of a choice."""
         if index not in self._backends:
             choice = self.choices[index]
-            self._backends[index] = choice.module.Backend(choice.config, self.context)
+            context = structs.replace(self.context, device=resolve(choice.device, choice.module))
+            self._backends[index] = choice.module.Backend(choice.config, context)
         return self._backends[index]
 
     def process(self, items: Sequence[Item]) -> list[Patch | Failed]:

@@ -5,45 +5,62 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
-from speechmill.core.columns import GAPS, SCORES
+from speechmill.core.columns import GAPS, SCORES, adds_rows_or_columns
 from speechmill.core.conditions import holds
 from speechmill.core.errors import Unscorable
 from speechmill.core.registry import Choice
 from speechmill.core.stage import Item, Patch, Resources
-from speechmill.core.timebase import tick
+from speechmill.core.timebase import CANONICAL_HZ, tick
 from speechmill.core.types import Interval, Utterance
+from speechmill.quality import Cut
 from speechmill.stages.glue import Glue
+from speechmill.stages.reference import Reference
 
 
 class Quality(Glue):
     """Scores the audio of each cut segment."""
 
-    reads = ("audio", "speech", "segments")
-
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: Choice, offered: Sequence[str] = ()) -> None:
+        """Take the metric, and which columns other stages of this plan write."""
         super().__init__((choice,))
+        self._more = tuple(column for column in getattr(choice.module, "READS", ()) if column in offered)
+        self.reads = tuple(dict.fromkeys(("audio", "speech", "segments", *self._more)))
         self.name = f"quality.{choice.backend}"
         self.scores = tuple(choice.module.COLUMNS)
         self.writes = (*(SCORES + name for name in self.scores), GAPS + self.name)
         self.resources = Resources(cost=getattr(choice.module, "COST", 0.01), timeout_per_audio_s=10.0)
 
     def work(self, item: Item) -> Patch:
-        when = self.choices[0].when
+        when, segments = self.choices[0].when, item.columns["segments"]
+        rows: list[tuple[dict[str, float], str | None]]
         if not holds(when, item.source):
-            rows: list[tuple[dict[str, float], str | None]]
-            rows = [({}, f"not-asked-for: only when {when}")] * len(item.columns["segments"])
+            rows = [({}, f"not-asked-for: only when {when}")] * len(segments)
         else:
-            rows = [self._score(item, segment) for segment in item.columns["segments"]]
+            with Reference(item.source) as reference:
+                rows = [self._score(self._cut(item, i, reference)) for i in range(len(segments))]
         columns = {SCORES + name: tuple(values.get(name) for values, _gap in rows) for name in self.scores}
         return Patch({**columns, GAPS + self.name: tuple(gap for _values, gap in rows)})
 
-    def _score(self, item: Item, segment: Utterance) -> tuple[dict[str, float], str | None]:
-        start, duration = segment.start or 0.0, segment.duration or 0.0
-        samples = item.opened().read(start, duration, channel=segment.channel)
-        speech = clip(item.columns["speech"], start, duration, segment.channel)
+    def _cut(self, item: Item, row: int, reference: Reference) -> Cut:
+        segment: Utterance = item.columns["segments"][row]
+        start, duration, channel = segment.start or 0.0, segment.duration or 0.0, segment.channel
+        read = item.opened().read
+        return Cut(
+            read(start, duration, channel=channel),
+            segment,
+            clip(item.columns["speech"], start, duration, channel),
+            segment.language or item.source.language,
+            {name: _of_row(name, item.columns[name], row) for name in self._more},
+            partial(read, start, duration, channel=channel, sampling_rate=CANONICAL_HZ),
+            partial(reference.read, start, duration, channel),
+        )
+
+    def _score(self, cut: Cut) -> tuple[dict[str, float], str | None]:
         try:
-            values = self.backend().score(samples, segment, speech)
+            values = self.backend().score(cut)
         except Unscorable as error:
             return {}, str(error)
         bad = [name for name in self.scores if not math.isfinite(values[name])]
@@ -51,6 +68,10 @@ class Quality(Glue):
         return {name: round(float(values[name]), 6) for name in self.scores if name not in bad}, (
             f"not-finite: {', '.join(bad)}" if bad else None
         )
+
+
+def _of_row(name: str, values: Any, row: int) -> Any:
+    return values[row] if adds_rows_or_columns(name) else values
 
 
 def clip(speech: Sequence[Interval], start: float, duration: float, channel: int) -> list[Interval]:

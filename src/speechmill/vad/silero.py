@@ -25,6 +25,7 @@ VERSION = "1"
 REQUIRES = ()
 MODELS = ("silero-vad-v6",)
 LANGUAGES = None
+DEVICES = ("cpu", "cuda", "triton")
 
 WINDOW = 512  # samples at 16 kHz, the model's hop
 CONTEXT = 64  # samples before each window that the model sees too
@@ -48,7 +49,8 @@ class Backend:
 
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
-        self._session = session(context.model_path(MODELS[0]) / "silero_vad_v6.onnx", bounded=True)
+        network = context.model_path(MODELS[0]) / "silero_vad_v6.onnx"
+        self._session = session(network, name="silero_vad", device=context.device, bounded=True)
 
     def probabilities(self, audio: Audio, channel: int) -> Samples:
         """Return the probability of speech in each 32 ms window, (num_windows,) float32 in 0..1.
