@@ -13,6 +13,7 @@ from types import ModuleType
 from speechmill.core.errors import ConfigError, Unsupported
 
 CPU = "cpu"
+TRITON = "triton"
 AUTO = "auto"
 _WRITTEN = re.compile(r"auto|cpu|cuda(:\d+)?|triton://\S+")
 

@@ -6,6 +6,7 @@ SpeechmillError
 │   ├── UnknownBackend     no file and no entry point of that name
 │   ├── MissingDependency  a backend needs a package; the message holds the pip command
 │   ├── MissingModel       a backend needs weights; the message holds the command that pulls them
+│   ├── ServerUnavailable  no inference server answers, or one serves other weights
 │   ├── UnsupportedLanguage  names the backends that know the language
 │   └── Unsupported        an engine or orchestrator can't do what was asked
 ├── WorkspaceError         the workspace is held, of another version, unwritable or corrupt (exit 2)
@@ -42,6 +43,10 @@ class MissingDependency(ConfigError):
 
 class MissingModel(ConfigError):
     """A backend's weights are not here."""
+
+
+class ServerUnavailable(ConfigError):
+    """No inference server answers, or one serves other weights than ours."""
 
 
 class UnsupportedLanguage(ConfigError):

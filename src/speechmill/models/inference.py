@@ -30,10 +30,15 @@ class Session(Protocol):
 def session(model: Path | bytes, *, name: str = "", device: str = devices.CPU, bounded: bool = False) -> Session:
     """Open a network from a file or from its bytes. Raises FormatError where it is no model.
 
-    name: by which a server knows it. device: cpu, cuda, cuda:N or triton://host:port.
+    name: by which a server knows it. device: cpu, cuda, cuda:N or triton://host:port; a server is asked by the
+    first run, and must have the very bytes that would be run here.
     bounded: inputs have an upper size, so that an arena holds no more than the largest run needs. Without an arena
     every run asks malloc; glibc's memalign reuses freed blocks badly, and hundreds of runs took gigabytes.
     """
+    if devices.kind(device) == devices.TRITON:
+        from speechmill.models.triton import TritonSession, digest_of
+
+        return TritonSession(name, digest_of(model), device, lambda: session(model, name=name, bounded=bounded))
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
