@@ -10,7 +10,10 @@ import click
 
 from speechmill.cli.output import Bar, hours, parse_settings, print_json, print_table, shown
 
-SHORTHANDS = ("language", "transcript", "vad", "diarize", "quality", "align", "filter", "export", "channels")
+SHORTHANDS = (
+    *("language", "transcript", "second_asr", "vad", "diarize", "quality", "align", "filter", "export", "channels"),
+    "device",
+)
 LISTS = ("transcript", "quality", "export")
 
 
@@ -19,6 +22,7 @@ LISTS = ("transcript", "quality", "export")
 @click.option("--out", type=click.Path(path_type=Path), help="The workspace; default: what the corpus file says.")
 @click.option("--language", help="ISO 639 code of the speech, for example en or vi.")
 @click.option("--transcript", help="Where text comes from, in order: sidecar,pocketsphinx.")
+@click.option("--second-asr", help="Another recogniser, for metrics that compare two transcripts.")
 @click.option("--vad", help="Voice activity detector.")
 @click.option("--diarize", help="Speaker diarization backend, or none.")
 @click.option("--quality", help="Metrics: snr,dnsmos.")
@@ -26,6 +30,7 @@ LISTS = ("transcript", "quality", "export")
 @click.option("--filter", "filter_", help="Preset of filter rules: asr-broad, tts-strict, emilia-compatible, none.")
 @click.option("--export", help="Formats: huggingface,lhotse,nemo,textgrid,rttm,jsonl; or none.")
 @click.option("--channels", help="mix, or each for one microphone per speaker.")
+@click.option("--device", help="Where networks run: auto, cpu, cuda, cuda:1, triton://host:port.")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Any field: --set vad.threshold=0.6")
 @click.option(
     "--limit", type=click.IntRange(min=1), help="Only the first so many recordings; the dataset then holds no others."
@@ -91,7 +96,7 @@ def _settings(shorthands: dict[str, str | None], pairs: tuple[str, ...]) -> dict
         if name in LISTS:
             found[name] = [] if value == "none" else [part.strip() for part in value.split(",") if part.strip()]
         else:
-            found[name] = None if value == "none" and name == "align" else value
+            found[name] = None if value == "none" and name in ("align", "second_asr") else value
     return found | parse_settings(pairs)
 
 
