@@ -16,6 +16,7 @@ from speechmill.core.stage import Audio, Samples
 from speechmill.core.timebase import WORKING_HZ
 from speechmill.core.types import Interval
 
+SHORTEST_S = 0.1  # less holds no word
 _HOP = WORKING_HZ // 50  # 20 ms frames of energy
 _SMOOTH = 5  # 100 ms: a stop consonant's closure is shorter
 
@@ -39,6 +40,19 @@ def chunks(
         ]
         found += _padded(list(_grouped(pieces, longest, join_gap_s)), pad_s, audio.duration)
     return sorted(found, key=lambda chunk: (chunk.start, chunk.channel))
+
+
+def heard(
+    audio: Audio, speech: Iterable[Interval], *, max_s: float, join_gap_s: float, pad_s: float, min_peak_dbfs: float
+) -> Iterator[tuple[Interval, Samples]]:
+    """Yield each chunk that a recogniser may hear with its 16 kHz samples, read one at a time.
+
+    Left out is what stays below the level, and what is too short to hold a word.
+    """
+    for chunk in chunks(audio, speech, max_s=max_s, join_gap_s=join_gap_s, pad_s=pad_s):
+        samples = audio.read(chunk.start, chunk.duration, channel=chunk.channel, sampling_rate=WORKING_HZ)
+        if len(samples) >= SHORTEST_S * WORKING_HZ and not silent(samples, min_peak_dbfs):
+            yield chunk, samples
 
 
 def silent(samples: Samples, peak_dbfs: float) -> bool:

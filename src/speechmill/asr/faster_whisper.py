@@ -4,35 +4,38 @@
 Weights are not in the wheel: they come from a local folder or, once, from their hub. Decoding is
 beam search at temperature 0 only. Whisper's usual retries at higher temperatures draw random
 numbers, and CTranslate2 seeds those once per thread: a result would depend on what came before.
+Chunks of one recording are decoded several at a time, in groups that follow from the recording alone.
 """
 
 from __future__ import annotations
 
-import functools
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct, structs
 
-from speechmill.asr._chunks import chunks, silent
+from speechmill.asr._chunks import heard
+from speechmill.asr._words import Timed, placed
 from speechmill.core.errors import MissingModel, UnsupportedLanguage
-from speechmill.core.files import digest, sha256_file
 from speechmill.core.registry import check_language
 from speechmill.core.stage import Audio, Context, Samples
 from speechmill.core.timebase import WORKING_HZ, tick
-from speechmill.core.types import Interval, Transcript, Utterance, Word
+from speechmill.core.types import Interval, Transcript, Utterance
+from speechmill.models import hub
 
 if TYPE_CHECKING:
-    from faster_whisper import WhisperModel
-    from faster_whisper.transcribe import Word as TimedToken
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
+    from faster_whisper.transcribe import Segment
 
-VERSION = "1"
+VERSION = "2"
 COST = 0.5  # CPU seconds per second of audio, for estimates: the `small` model in int8
 REQUIRES = ("faster-whisper",)
-NOT_IDENTITY = ("model", "revision", "download_root")  # model_digest says which weights; where they lie doesn't matter
+DEVICES = ("cpu", "cuda")
+# Which weights is said by model_digest. What shares a batch doesn't change a chunk's text or times (tested).
+NOT_IDENTITY = ("model", "revision", "download_root", "batch_audio_s")
 LANGUAGES = frozenset(
     code
     for line in (
@@ -44,9 +47,20 @@ LANGUAGES = frozenset(
 )
 
 _WHISPERS_CODE = {"jv": "jw", "nb": "no"}  # where Whisper's differs from ISO 639-1
+_SIZES = {
+    **{size: f"Systran/faster-whisper-{size}" for size in ("tiny", "base", "small", "medium")},
+    **{f"{size}.en": f"Systran/faster-whisper-{size}.en" for size in ("tiny", "base", "small", "medium")},
+    **{size: f"Systran/faster-whisper-{size}" for size in ("large-v1", "large-v2", "large-v3")},
+    **{f"distil-{size}": f"Systran/faster-distil-whisper-{size}" for size in ("large-v2", "large-v3")},
+    **{f"distil-{size}.en": f"Systran/faster-distil-whisper-{size}.en" for size in ("small", "medium")},
+    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+}
+# Without tokenizer.json faster-whisper would silently fetch another model's.
 _NEEDED = ("config.json", "model.bin", "tokenizer.json")
-_READ = (*_NEEDED, "preprocessor_config.json", "vocabulary.json", "vocabulary.txt")
-_SHORTEST_S = 0.1
+_ALSO = ("preprocessor_config.json", "vocabulary.json", "vocabulary.txt")
+_WINDOW_S = 30.0  # what the encoder hears, filled up with silence
+_BATCH_AUDIO_S = {"cpu": 30.0, "cuda": 240.0}
+_SLOT_S = 2 * _WINDOW_S  # from a chunk's start to the next one's in a group
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +71,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     download_root: str | None = None  # folder of fetched weights; None is the hub library's own cache
     compute_type: str = "int8"  # a quarter of float32's memory, and every CPU has it
     beam_size: int = 5  # Whisper's paper (Radford et al., 2022)
+    batch_audio_s: float | None = None  # decoded at once, 30 s a chunk; None: 240 on a GPU, 30 on a CPU, where more
+    # audio at once gained no speed (a model of `base`'s size, one thread) and took 0.1 GB a chunk
     max_chunk_s: float = 30.0  # Whisper's window
     join_gap_s: float = 1.0  # longer silences would be heard for nothing
     pad_s: float = 0.2  # first and last sounds that a voice detector clipped
@@ -66,94 +82,98 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 def rebase(config: Config, base: Path) -> Config:
     """Let a local model's folder start where the corpus file is."""
-    folder = base / config.model
-    return structs.replace(config, model=str(folder.resolve())) if folder.is_dir() else config
+    return structs.replace(config, model=hub.rebased(config.model, base))
 
 
 def prepare(config: Config) -> None:
     """Have the weights here before work starts, fetched once and not by every worker. Raises MissingModel."""
-    _folder(config)
+    hub.folder(_weights(config))
 
 
 def model_digest(config: Config) -> str:
-    """Identify the weights: a digest over a local folder's files, or `name@revision` of a hub."""
-    folder = Path(config.model).expanduser()
-    if not folder.is_dir():
-        return f"{config.model}@{config.revision or 'main'}"
-    files = [folder / name for name in _READ if (folder / name).is_file()]
-    return _digest(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+    """Identify the weights; see `hub.identity`."""
+    return hub.identity(_weights(config))
 
 
-@functools.cache
-def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """Digest files, once while size and date stay: a plan asks several times, and weights are gigabytes."""
-    return digest(*(part for file, _size, _mtime_ns in files for part in (file.name, sha256_file(file))))
+def _weights(config: Config) -> hub.Weights:
+    model = _SIZES.get(config.model, config.model)
+    if "/" not in model and not Path(model).expanduser().is_dir():
+        raise MissingModel(f"asr faster_whisper: no model {model!r}; sizes: {', '.join(_SIZES)}")
+    return hub.Weights("asr faster_whisper", model, _NEEDED, _ALSO, config.revision, config.download_root)
 
 
 class Backend:
-    """A Whisper model over the chunks of a recording, each decoded on its own.
+    """A Whisper model over the chunks of a recording.
 
     Raises MissingModel where the weights are neither here nor to be had.
     """
 
     def __init__(self, config: Config, context: Context) -> None:
-        from faster_whisper import WhisperModel
+        from faster_whisper import BatchedInferencePipeline, WhisperModel
 
         device, _, index = context.device.partition(":")
         self._config = config
+        self._at_once = max(1, int((config.batch_audio_s or _BATCH_AUDIO_S[device]) / _WINDOW_S))
         self._model: WhisperModel = WhisperModel(
-            str(_folder(config)),
+            str(hub.folder(_weights(config))),
             device=device,
             device_index=int(index or 0),
             compute_type=config.compute_type,
             cpu_threads=1,
         )
+        self._pipeline: BatchedInferencePipeline = BatchedInferencePipeline(self._model)
 
     def transcribe(self, audio: Audio, speech: Sequence[Interval], language: str | None) -> Transcript:
-        """Return one utterance per stretch that Whisper puts between two of its timestamps.
+        """Return one utterance per chunk in which words were found.
 
         language: None detects one for the whole recording. A word's score is the mean probability of
         its tokens. Raises UnsupportedLanguage.
         """
         check_language("asr", "faster_whisper", language)
         config = self._config
-        pieces = chunks(audio, speech, max_s=config.max_chunk_s, join_gap_s=config.join_gap_s, pad_s=config.pad_s)
-        heard = [piece for piece in pieces if _audible(_read(audio, piece), config)]
-        if not heard:
+        pieces = heard(
+            audio,
+            speech,
+            max_s=min(config.max_chunk_s, _WINDOW_S),
+            join_gap_s=config.join_gap_s,
+            pad_s=config.pad_s,
+            min_peak_dbfs=config.min_peak_dbfs,
+        )
+        first = list(islice(pieces, config.detect_chunks))
+        if not first:
             return Transcript("faster_whisper")
-        spoken = language or self._detect(audio, heard[: config.detect_chunks])
-        found = (utterance for piece in heard for utterance in self._utterances(audio, piece, spoken))
-        return Transcript("faster_whisper", tuple(found))
+        spoken = language or self._detect([samples for _, samples in first])
+        groups = _groups(chain(first, pieces), self._at_once)
+        return Transcript("faster_whisper", tuple(one for group in groups for one in self._utterances(group, spoken)))
 
-    def _detect(self, audio: Audio, pieces: Sequence[Interval]) -> str:
+    def _detect(self, chunks: Sequence[Samples]) -> str:
         if not self._model.model.is_multilingual:
             return "en"
         sums: dict[str, float] = {}
-        for piece in pieces:
-            _, _, probabilities = self._model.detect_language(_read(audio, piece))
+        for samples in chunks:
+            _, _, probabilities = self._model.detect_language(samples)
             for code, probability in probabilities:
                 sums[code] = sums.get(code, 0.0) + probability
         return max(sorted(sums), key=lambda code: sums[code])
 
-    def _utterances(self, audio: Audio, piece: Interval, language: str) -> Iterator[Utterance]:
-        segments, _ = self._model.transcribe(
-            _read(audio, piece),
+    def _utterances(self, group: Sequence[tuple[Interval, Samples]], language: str) -> Iterator[Utterance]:
+        samples, clips = _laid_out([samples for _, samples in group])
+        segments, _ = self._pipeline.transcribe(
+            samples,
             language=self._code(language),
             beam_size=self._config.beam_size,
             temperature=0.0,
-            condition_on_previous_text=False,
             word_timestamps=True,
+            vad_filter=False,
+            clip_timestamps=clips,
+            batch_size=len(clips),
         )
-        spoken = 0.0
         for segment in segments:
-            words = _words(segment.words or (), piece, spoken)
-            # Rarely the words of one segment all stand in the one before it, which then has their text.
-            if not words:
-                continue
-            spoken = words[-1].end
-            text = "".join(token.word for token in segment.words).strip()
-            start = words[0].start
-            yield Utterance(text, start, tick(spoken - start), piece.channel, language=language, words=words)
+            # Not by its start: that one is moved to the first word.
+            slot = round(segment.seek / (100 * _SLOT_S))
+            found = _utterance(segment, slot * _SLOT_S, group[slot - 1][0], language)
+            if found is not None:
+                yield found
 
     def _code(self, language: str) -> str:
         code = language.split("-")[0]
@@ -166,67 +186,35 @@ class Backend:
         return code
 
 
-def _read(audio: Audio, piece: Interval) -> Samples:
-    return audio.read(piece.start, piece.duration, channel=piece.channel, sampling_rate=WORKING_HZ)
+def _groups(pieces: Iterator[tuple[Interval, Samples]], size: int) -> Iterator[list[tuple[Interval, Samples]]]:
+    while group := list(islice(pieces, size)):
+        yield group
 
 
-def _audible(samples: Samples, config: Config) -> bool:
-    return len(samples) >= _SHORTEST_S * WORKING_HZ and not silent(samples, config.min_peak_dbfs)
+def _laid_out(chunks: Sequence[Samples]) -> tuple[Samples, list[dict[str, float]]]:
+    """Lay chunks onto one timeline, a slot each from the second on, and say from where to where they are.
+
+    faster-whisper shortens a first word by how long ago the last one ended. With 30 s or more before each
+    chunk that is the same whatever the others say.
+    """
+    slot = round(_SLOT_S * WORKING_HZ)
+    samples = np.zeros(slot * (len(chunks) + 1), np.float32)
+    clips = []
+    for i, chunk in enumerate(chunks, start=1):
+        samples[i * slot : i * slot + len(chunk)] = chunk
+        clips.append({"start": i * _SLOT_S, "end": i * _SLOT_S + (len(chunk) + 0.5) / WORKING_HZ})
+    return samples, clips
 
 
-def _words(timed: Iterable[TimedToken], piece: Interval, not_before: float) -> tuple[Word, ...]:
-    """Move tokens to the recording's timeline, inside their piece and in order."""
-    words = []
-    last = max(piece.start, not_before)
-    for token in timed:
-        symbol = token.word.strip()
-        if not symbol:
-            continue
-        start, end = (min(piece.end, max(last, piece.start + float(edge))) for edge in (token.start, token.end))
-        last = max(start, end)
-        start, end = tick(start), tick(last)
-        words.append(Word(symbol, start, tick(end - start), round(float(np.clip(token.probability, 0, 1)), 4)))
-    return tuple(words)
-
-
-def _folder(config: Config) -> Path:
-    """Find the weights' folder, fetching them where that is allowed."""
-    folder = Path(config.model).expanduser()
-    if not folder.is_dir():
-        if folder.is_absolute() or config.model.startswith("."):
-            raise MissingModel(f"faster_whisper: no folder {folder}. {_help(config)}")
-        folder = _fetched(config)
-    missing = [name for name in _NEEDED if not (folder / name).is_file()]
-    if missing:
-        # Without tokenizer.json faster-whisper would silently fetch another model's.
-        raise MissingModel(f"faster_whisper: {folder} has no {', '.join(missing)}. {_help(config)}")
-    return folder
-
-
-def _fetched(config: Config) -> Path:
-    from faster_whisper import available_models, download_model
-    from huggingface_hub.errors import HfHubHTTPError
-
-    if "/" not in config.model and config.model not in available_models():
-        raise MissingModel(f"faster_whisper: no model {config.model!r}; sizes: {', '.join(available_models())}")
-    offline = os.environ.get("SPEECHMILL_OFFLINE", "") not in ("", "0")
-    try:
-        return Path(
-            download_model(
-                config.model, cache_dir=config.download_root, revision=config.revision, local_files_only=offline
-            )
-        )
-    # The hub's client raises OSError's children for the network and the cache, ValueError for malformed ids.
-    except (OSError, ValueError, HfHubHTTPError) as error:
-        why = "SPEECHMILL_OFFLINE is set" if offline else f"its hub could not be reached ({type(error).__name__})"
-        raise MissingModel(
-            f"faster_whisper: weights of {config.model!r} are not here and {why}. {_help(config)}"
-        ) from error
-
-
-def _help(config: Config) -> str:
-    name = config.model if config.model.count("/") == 1 else "Systran/faster-whisper-small"
-    return (
-        f"Fetch them where there is a network, hf download {name} --local-dir FOLDER, "
-        f"copy FOLDER here and say model: FOLDER. It must hold {', '.join(_NEEDED)}."
-    )
+def _utterance(segment: Segment, offset: float, chunk: Interval, language: str) -> Utterance | None:
+    tokens = [token for token in segment.words or () if token.word.strip()]
+    if not tokens:
+        return None
+    timed = [
+        Timed(token.word.strip(), token.start - offset, token.end - offset, float(token.probability))
+        for token in tokens
+    ]
+    words = placed(timed, chunk)
+    text = " ".join("".join(token.word for token in segment.words or ()).split())
+    start, end = words[0].start, words[-1].end
+    return Utterance(text, start, tick(end - start), chunk.channel, language=language, words=words)

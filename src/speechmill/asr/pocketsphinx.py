@@ -3,7 +3,8 @@
 
 The offline default, not a good recogniser: it writes lower-case words without punctuation, and on
 speech that is not read cleanly more than every second word is wrong. Where weights can be
-fetched, `faster_whisper` serves far better.
+fetched, the other recognisers serve far better. One decoder is one thread: all cores are used because
+the engine runs a worker, and so a decoder, on each.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from speechmill.asr._chunks import chunks, silent
+from speechmill.asr._chunks import heard
 from speechmill.core.registry import check_language
 from speechmill.core.stage import Audio, Context, Samples
 from speechmill.core.timebase import WORKING_HZ, tick
@@ -33,7 +34,6 @@ LANGUAGES = frozenset({"en"})
 _FILLER = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")  # <s>, <sil>, [NOISE], ++UH++
 _ALTERNATE = re.compile(r"\(\d+\)$")  # into(2): the dictionary's second pronunciation
 _FRAME_S = 0.01
-_SHORTEST_S = 0.1  # less holds no word, and the decoder refuses it
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,14 +74,18 @@ class Backend:
         """
         check_language("asr", "pocketsphinx", language)
         config = self._config
-        stretches = chunks(audio, speech, max_s=config.max_chunk_s, join_gap_s=config.join_gap_s, pad_s=config.pad_s)
-        utterances = (self._utterance(audio, chunk) for chunk in stretches)
+        stretches = heard(
+            audio,
+            speech,
+            max_s=config.max_chunk_s,
+            join_gap_s=config.join_gap_s,
+            pad_s=config.pad_s,
+            min_peak_dbfs=config.min_peak_dbfs,
+        )
+        utterances = (self._utterance(chunk, samples) for chunk, samples in stretches)
         return Transcript("pocketsphinx", tuple(utterance for utterance in utterances if utterance is not None))
 
-    def _utterance(self, audio: Audio, chunk: Interval) -> Utterance | None:
-        samples = audio.read(chunk.start, chunk.duration, channel=chunk.channel, sampling_rate=WORKING_HZ)
-        if len(samples) < _SHORTEST_S * WORKING_HZ or silent(samples, self._config.min_peak_dbfs):
-            return None
+    def _utterance(self, chunk: Interval, samples: Samples) -> Utterance | None:
         words = tuple(self._words(samples, chunk.start))
         if not words:
             return None
