@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Silero finds what the reference implementation finds, in blocks that leave no trace."""
+"""Silero finds what the reference implementation finds, in blocks and company that leave no trace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from speechmill import models
 from speechmill.core.errors import FormatError, MissingModel
 from speechmill.core.stage import Context
 from speechmill.formats.array_audio import ArrayAudio
-from speechmill.vad import silero
+from speechmill.formats.audio import read_audio
+from speechmill.models.inference import Session, session
+from speechmill.vad import _silero_network, silero
+from speechmill.vad._silero_network import AsShipped, Rearranged
 
 
 def decode(path: Path) -> np.ndarray:
@@ -76,11 +79,42 @@ def test_every_option_means_what_it_means_in_the_reference(speech, ours, theirs)
 
 def test_blocks_leave_no_trace(speech, monkeypatch):
     model, audio = backend(), ArrayAudio([speech])
-    assert audio.duration > silero.BLOCK_S
-    in_minutes = model.probabilities(audio, 0)
-    assert len(in_minutes) == -(-len(speech) // 512)
-    monkeypatch.setattr(silero, "BLOCK_S", 0.32)  # ten windows
-    np.testing.assert_allclose(model.probabilities(audio, 0), in_minutes, atol=1e-5)
+    whole = model.probabilities(audio, 0)
+    assert len(whole) == -(-len(speech) // 512) > 960
+    monkeypatch.setattr(Rearranged, "block", 7)
+    assert np.array_equal(model.probabilities(audio, 0), whole)
+
+
+def test_channels_get_together_what_they_get_alone_bit_for_bit(speech):
+    model = backend()
+    lengths = [16_000, 0, 31 * 16_000, 1, 512, 513, 16_000, 5 * 16_000 + 7, *range(2_000, 36_000, 2_000)]
+    assert len(lengths) > silero.TOGETHER
+    recordings = [ArrayAudio([speech[1_000 * i :][:length]]) for i, length in enumerate(lengths)]
+    together = model.probabilities_of([(audio, 0) for audio in recordings])
+    assert [len(found) for found in together] == [-(-length // 512) for length in lengths]
+    for audio, found in zip(recordings, together, strict=True):
+        assert np.array_equal(model.probabilities(audio, 0), found)
+
+
+def test_no_channels_have_no_probabilities():
+    assert backend().probabilities_of([]) == []
+
+
+def test_another_device_gets_the_graph_as_it_ships(speech, monkeypatch):
+    opened = []
+
+    def plain(model: Path, **options: object) -> Session:
+        opened.append(options)
+        return session(model, bounded=True)
+
+    audio = ArrayAudio([speech[: 70 * 16_000], speech[16_000 : 71 * 16_000]])
+    on_cpu = backend().probabilities_of([(audio, 0), (audio, 1)])
+    monkeypatch.setattr(_silero_network, "session", plain)
+    model = silero.Backend(silero.Config(), Context(Path(), models.path, "triton://localhost:8001"))
+    assert opened == [{"name": "silero_vad", "device": "triton://localhost:8001", "bounded": True}]
+    there = model.probabilities_of([(audio, 0), (audio, 1)])
+    assert not np.array_equal(there[0], there[1])
+    np.testing.assert_allclose(there, on_cpu, rtol=0, atol=1e-5)
 
 
 def test_each_channel_is_its_own(speech):
@@ -105,3 +139,30 @@ def test_a_broken_model_is_named(tmp_path):
 def test_odd_options_are_refused(text):
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(text, type=silero.Config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pattern", "num_files"),
+    [
+        ("ami_clips/*.flac", 10),
+        ("two_speakers/*.flac", 1),
+        ("noise_rir/*.flac", 5),
+        ("librivox_austen/*.flac", 5),
+        ("voxangeles_dev/*/*.flac", 909),
+        ("espeak_vi/*/*.flac", 252),
+    ],
+)
+def test_probabilities_and_segments_are_those_of_the_graph_as_it_ships(shared_data, monkeypatch, pattern, num_files):
+    files = sorted(shared_data.glob(pattern))
+    assert len(files) == num_files
+    model, upstream = backend(), backend()
+    upstream._network = AsShipped(models.path("silero-vad-v6") / "silero_vad_v6.onnx")
+    monkeypatch.setattr(AsShipped, "block", 10**9)  # in one piece
+    for path in files[:: max(num_files // 20, 1)]:
+        samples, sampling_rate = read_audio(path)
+        assert sampling_rate == 16_000
+        audio = ArrayAudio(samples)
+        expected = upstream.probabilities(audio, 0)
+        np.testing.assert_allclose(model.probabilities(audio, 0), expected, rtol=0, atol=1e-4, err_msg=path.name)
+        assert model.speech(audio, 0) == upstream.speech(audio, 0), path.name

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Silero VAD v6 on onnxruntime: no torch, and memory that doesn't grow with the recording.
+"""Silero VAD v6: no torch, and memory that doesn't grow with the recording.
 
 The model sees 32 ms windows with 4 ms of context and remembers the past in an LSTM. Audio is read in
-blocks of a minute; context and LSTM state go from block to block, so the blocks leave no trace.
+blocks of a minute or less; context and LSTM state go from block to block, so the blocks leave no trace.
+Several channels, of one recording or of many, can be worked on at once; each gets what it would get alone.
 Source: Silero Team, https://github.com/snakers4/silero-vad (MIT).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -18,8 +20,8 @@ from msgspec import Meta, Struct
 from speechmill.core.stage import Audio, Context, Samples
 from speechmill.core.timebase import WORKING_HZ, tick, to_samples, to_seconds
 from speechmill.core.types import Interval
-from speechmill.models.inference import session
 from speechmill.vad._hysteresis import SPLIT_SILENCE_S, Limits, stretches
+from speechmill.vad._silero_network import CONTEXT, WINDOW, State, at_rest, open_network
 
 VERSION = "1"
 REQUIRES = ()
@@ -27,10 +29,7 @@ MODELS = ("silero-vad-v6",)
 LANGUAGES = None
 DEVICES = ("cpu", "cuda", "triton")
 
-WINDOW = 512  # samples at 16 kHz, the model's hop
-CONTEXT = 64  # samples before each window that the model sees too
-BLOCK_S = 60.0  # 1,875 windows exactly
-STATE = (1, 1, 128)
+TOGETHER = 16  # channels in step; more gain nothing
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,25 +48,26 @@ class Backend:
 
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
-        network = context.model_path(MODELS[0]) / "silero_vad_v6.onnx"
-        self._session = session(network, name="silero_vad", device=context.device, bounded=True)
+        self._network = open_network(context.model_path(MODELS[0]) / "silero_vad_v6.onnx", context.device)
 
     def probabilities(self, audio: Audio, channel: int) -> Samples:
         """Return the probability of speech in each 32 ms window, (num_windows,) float32 in 0..1.
 
         The last window is filled up with zeros.
         """
-        hidden, cell = np.zeros(STATE, np.float32), np.zeros(STATE, np.float32)
-        before = np.zeros(CONTEXT, np.float32)
-        found = [np.zeros(0, np.float32)]
-        for block in _blocks(audio, channel):
-            windows = np.concatenate([before, block])
-            framed = np.lib.stride_tricks.sliding_window_view(windows, CONTEXT + WINDOW)[::WINDOW]
-            inputs = {"input": np.ascontiguousarray(framed), "h": hidden, "c": cell}
-            speech, hidden, cell = self._session.run(None, inputs)
-            found.append(speech)
-            before = block[-CONTEXT:]
-        return np.concatenate(found)
+        return self.probabilities_of([(audio, channel)])[0]
+
+    def probabilities_of(self, channels: Sequence[tuple[Audio, int]]) -> list[Samples]:
+        """Return each channel's probabilities, in order; pairs of a recording and a channel's number.
+
+        They are those that the channel would get alone, bit for bit, so it doesn't matter what shares a call.
+        """
+        by_length = sorted(range(len(channels)), key=lambda index: channels[index][0].duration, reverse=True)
+        found: dict[int, Samples] = {}
+        for first in range(0, len(by_length), TOGETHER):
+            group = by_length[first : first + TOGETHER]
+            found.update(zip(group, self._side_by_side([channels[index] for index in group]), strict=True))
+        return [found[index] for index in range(len(channels))]
 
     def speech(self, audio: Audio, channel: int) -> list[Interval]:
         """Return one channel's speech, ordered and disjoint."""
@@ -76,13 +76,45 @@ class Backend:
         found = stretches(self.probabilities(audio, channel).tolist(), WINDOW, num_samples, limits)
         return [_interval(start, end, audio.duration, channel) for start, end in found]
 
+    def _side_by_side(self, channels: Sequence[tuple[Audio, int]]) -> list[Samples]:
+        """Walk through channels in step, longest first; one that has ended is left behind."""
+        state = at_rest(len(channels))
+        tails = [np.zeros(CONTEXT, np.float32)] * len(channels)
+        found = [[np.zeros(0, np.float32)] for _ in channels]
+        size = max(self._network.block // len(channels), 1)
+        for start in range(0, math.ceil(to_samples(channels[0][0].duration, WORKING_HZ) / WINDOW), size):
+            read = (_block(audio, channel, start, size) for audio, channel in channels)
+            blocks = list(itertools.takewhile(len, read))
+            if blocks:
+                state = State(state.hidden[:, : len(blocks)], state.cell[:, : len(blocks)])
+                speech, state = self._network.run(_windows(blocks, tails), state)
+            for index, block in enumerate(blocks):
+                found[index].append(speech[index, : len(block) // WINDOW])
+                tails[index] = block[-CONTEXT:]
+        return [np.concatenate(parts) for parts in found]
 
-def _blocks(audio: Audio, channel: int) -> Iterator[Samples]:
-    """Yield the channel in blocks of whole windows; zeros fill the last one up."""
-    for index in range(math.ceil(audio.duration / BLOCK_S)):
-        block = audio.read(index * BLOCK_S, BLOCK_S, channel=channel, sampling_rate=WORKING_HZ)
-        if len(block):
-            yield np.pad(block, (0, -len(block) % WINDOW))
+
+def _block(audio: Audio, channel: int, start: int, size: int) -> Samples:
+    """Read `size` windows from window `start` on; zeros fill up the last one there is."""
+    per_window = WINDOW / WORKING_HZ
+    block = audio.read(start * per_window, size * per_window, channel=channel, sampling_rate=WORKING_HZ)
+    return np.pad(block, (0, -len(block) % WINDOW))
+
+
+def _windows(blocks: Sequence[Samples], tails: Sequence[Samples]) -> Samples:
+    """(windows of the longest block, blocks, CONTEXT + WINDOW); zeros behind the end of a shorter one."""
+    longest = len(blocks[0])
+    if len(blocks) == 1:
+        return _framed(np.concatenate([tails[0], blocks[0]]))[:, np.newaxis]
+    rows = [
+        np.pad(np.concatenate([tail, block]), (0, longest - len(block)))
+        for tail, block in zip(tails, blocks, strict=False)
+    ]
+    return np.stack([_framed(row) for row in rows], axis=1)
+
+
+def _framed(samples: Samples) -> Samples:
+    return np.lib.stride_tricks.sliding_window_view(samples, CONTEXT + WINDOW)[::WINDOW]
 
 
 def _limits(config: Config) -> Limits:
