@@ -37,7 +37,7 @@ from msgspec import Struct
 
 from speechmill.core.errors import MissingDependency, UnknownBackend, UnsupportedLanguage
 
-FAMILIES = ("sources", "transcripts", "asr", "vad", "diarize", "segment", "quality", "align", "exporters")
+FAMILIES = ("sources", "transcripts", "asr", "vad", "diarize", "segment", "quality", "words", "align", "exporters")
 
 
 class Choice(Struct, frozen=True):
