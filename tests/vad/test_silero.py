@@ -153,13 +153,17 @@ def test_odd_options_are_refused(text):
         ("espeak_vi/*/*.flac", 252),
     ],
 )
-def test_probabilities_and_segments_are_those_of_the_graph_as_it_ships(shared_data, monkeypatch, pattern, num_files):
+@pytest.mark.parametrize("weights", silero.RELEASES)
+def test_probabilities_and_segments_are_those_of_the_graph_as_it_ships(
+    shared_data, monkeypatch, pattern, num_files, weights
+):
     files = sorted(shared_data.glob(pattern))
     assert len(files) == num_files
-    model, upstream = backend(), backend()
-    upstream._network = AsShipped(models.path("silero-vad-v6") / "silero_vad_v6.onnx")
+    model, upstream = backend(weights=weights), backend(weights=weights)
+    release = silero.RELEASES[weights]
+    upstream._network = AsShipped(models.path(release.card) / release.file, release.served_as)
     monkeypatch.setattr(AsShipped, "block", 10**9)  # in one piece
-    for path in files[:: max(num_files // 20, 1)]:
+    for path in files[:: max(num_files // 10, 1)]:
         samples, sampling_rate = read_audio(path)
         assert sampling_rate == 16_000
         audio = ArrayAudio(samples)

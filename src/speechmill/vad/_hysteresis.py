@@ -2,14 +2,19 @@
 """From frame probabilities to stretches of speech: two thresholds, minimum lengths, padding.
 
 Follows Silero VAD's get_speech_timestamps (as in faster-whisper 1.2.1), decision by decision. Knows
-nothing of audio or models.
+nothing of audio or models; what is compared may be a probability or a level.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from msgspec import Struct
+
+from speechmill.core.timebase import WORKING_HZ, tick, to_seconds
+from speechmill.core.types import Interval
 
 SPLIT_SILENCE_S = 0.098  # a pause at which speech of maximum length may be split
 
@@ -24,6 +29,47 @@ class Limits(Struct, frozen=True):
     pad: float
     max_speech: float  # inf: no limit
     split_silence: float
+
+
+class Lengths(Protocol):
+    """What every detector's options say about lengths."""
+
+    @property
+    def min_speech_ms(self) -> float: ...
+    @property
+    def min_silence_ms(self) -> float: ...
+    @property
+    def pad_ms(self) -> float: ...
+    @property
+    def max_speech_s(self) -> float | None: ...
+
+
+def limits(threshold: float, neg_threshold: float, lengths: Lengths, hop: int) -> Limits:
+    """Turn options into what the rules compare with, at 16 kHz and `hop` samples a frame."""
+    per_ms = WORKING_HZ / 1000
+    longest = math.inf if lengths.max_speech_s is None else lengths.max_speech_s
+    pad = lengths.pad_ms * per_ms
+    return Limits(
+        threshold=threshold,
+        neg_threshold=neg_threshold,
+        min_speech=lengths.min_speech_ms * per_ms,
+        min_silence=lengths.min_silence_ms * per_ms,
+        pad=pad,
+        max_speech=longest * WORKING_HZ - hop - 2 * pad,
+        split_silence=SPLIT_SILENCE_S * WORKING_HZ,
+    )
+
+
+def intervals(found: Sequence[tuple[int, int]], duration: float, channel: int) -> list[Interval]:
+    """Turn stretches in 16 kHz samples into intervals inside a recording of `duration` seconds."""
+    return [_interval(start, end, duration, channel) for start, end in found]
+
+
+def _interval(start: int, end: int, duration: float, channel: int) -> Interval:
+    # Rounding to 0.1 ms may step over the recording's last sample.
+    until = min(to_seconds(end, WORKING_HZ), duration)
+    since = to_seconds(start, WORKING_HZ)
+    return Interval(since, min(tick(until - since), duration - since), channel)
 
 
 class _State(Struct):

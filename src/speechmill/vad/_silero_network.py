@@ -10,7 +10,8 @@ Source: Silero Team, https://github.com/snakers4/silero-vad (MIT).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -30,11 +31,10 @@ FRAME, HOP = 256, 128  # of the short-time spectra, four to a window
 MIRRORED = 64  # samples: the last spectrum reaches this far beyond the window and sees its end mirrored
 STRIDES = (1, 2, 2, 1)  # of the convolutions, over frames
 SLICE = 96  # windows encoded at once: what they need lies in a core's cache
-SERVED_AS = "silero_vad"
 
-# Names in the graph that the card `silero-vad-v6` pins.
-_KERNEL = "encoder.feature_extractor.forward_basis_buffer"
-_CONVOLUTION = "encoder.conv_layers.{}.{}"
+# Names in the graphs; releases differ in the names of their weights.
+_KERNEL = re.compile(r".*\.forward_basis_buffer")
+_CONVOLUTION = r"encoder\.(conv_layers\.)?{}\.{}"
 _ENCODED = "/Transpose_output_0"
 _PROBABILITIES, _HIDDEN, _CELL = "speech_probs", "hn", "cn"
 
@@ -64,11 +64,11 @@ class Network(Protocol):
         ...
 
 
-def open_network(model: Path, device: str) -> Network:
-    """Open the network. Raises FormatError where the file is not the one that the card pins."""
+def open_network(model: Path, name: str, device: str) -> Network:
+    """Open the network; a server knows it by `name`. Raises FormatError where the file is none of Silero's."""
     if devices.kind(device) == devices.CPU:
         return Rearranged(model)
-    return AsShipped(model, device)
+    return AsShipped(model, name, device)
 
 
 class AsShipped:
@@ -76,8 +76,8 @@ class AsShipped:
 
     block = 1_875  # a minute: few calls, and 4 MB each
 
-    def __init__(self, model: Path, device: str = devices.CPU) -> None:
-        self._session = session(model, name=SERVED_AS, device=device, bounded=True)
+    def __init__(self, model: Path, name: str, device: str = devices.CPU) -> None:
+        self._session = session(model, name=name, device=device, bounded=True)
 
     def run(self, windows: Samples, state: State) -> tuple[Samples, State]:
         found = [self._channel(windows[:, i], state, i) for i in range(windows.shape[1])]
@@ -104,11 +104,9 @@ class Rearranged:
         content = model.read_bytes()
         try:
             weights = onnx_graph.weights(content)
-            self._taper = weights[_KERNEL][0, 0]  # the kernel is a tapered DFT, and its first row the cosine of 0 Hz
+            self._taper = _one(weights, _KERNEL)[0, 0]  # the kernel is a tapered DFT, its first row the cosine of 0 Hz
             self._layers = [_layer(weights, number, stride) for number, stride in enumerate(STRIDES)]
             self._lstm = session(_recurrent_part(content), name=model.name, bounded=True)
-        except KeyError as error:
-            raise FormatError(f"{model}: no weights {error}; not Silero VAD v6") from error
         except FormatError as error:
             raise FormatError(f"{model}: {error}") from error
 
@@ -151,10 +149,17 @@ class _Convolution(Struct, frozen=True):
         return out.reshape(len(frames), -1)
 
 
-def _layer(weights: dict[str, Samples], number: int, stride: int) -> _Convolution:
-    kernel = weights[_CONVOLUTION.format(number, "weight")]  # (out, in, 3)
+def _one(weights: Mapping[str, Samples], name: re.Pattern[str]) -> Samples:
+    for found, array in weights.items():
+        if name.fullmatch(found):
+            return array
+    raise FormatError(f"no weights called {name.pattern}; not Silero VAD v6")
+
+
+def _layer(weights: Mapping[str, Samples], number: int, stride: int) -> _Convolution:
+    kernel = _one(weights, re.compile(_CONVOLUTION.format(number, "weight")))  # (out, in, 3)
     taps = np.ascontiguousarray(kernel.transpose(2, 1, 0)).reshape(-1, len(kernel))
-    return _Convolution(taps, weights[_CONVOLUTION.format(number, "bias")], stride)
+    return _Convolution(taps, _one(weights, re.compile(_CONVOLUTION.format(number, "bias"))), stride)
 
 
 def _recurrent_part(model: bytes) -> bytes:

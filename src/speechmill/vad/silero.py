@@ -11,30 +11,45 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta, Struct
 
+from speechmill import models
 from speechmill.core.stage import Audio, Context, Samples
-from speechmill.core.timebase import WORKING_HZ, tick, to_samples, to_seconds
+from speechmill.core.timebase import WORKING_HZ, to_samples
 from speechmill.core.types import Interval
-from speechmill.vad._hysteresis import SPLIT_SILENCE_S, Limits, stretches
+from speechmill.vad._hysteresis import intervals, limits, stretches
 from speechmill.vad._silero_network import CONTEXT, WINDOW, State, at_rest, open_network
 
 VERSION = "1"
 REQUIRES = ()
-MODELS = ("silero-vad-v6",)
+MODELS = ("silero-vad-v6",)  # of the default weights; others are pulled when they are chosen
 LANGUAGES = None
 DEVICES = ("cpu", "cuda", "triton")
 
 TOGETHER = 16  # channels in step; more gain nothing
 
 
+class _Release(Struct, frozen=True):
+    card: str
+    file: str
+    served_as: str  # by which a server knows it
+
+
+RELEASES = {
+    "v6": _Release("silero-vad-v6", "silero_vad_v6.onnx", "silero_vad"),
+    "v6.2": _Release("silero-vad-v6.2", "silero_vad_16k_sequence.onnx", "silero_vad_v6_2"),
+}
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Silero's own options and defaults."""
 
+    weights: Literal["v6", "v6.2"] = "v6"  # v6.2 misses less of meetings; v6 is what faster-whisper has
     threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.5  # probability from which on a window is speech
     neg_threshold: Annotated[float, Meta(gt=0, lt=1)] | None = None  # ends speech; None: threshold - 0.15, or 0.01
     min_speech_ms: Annotated[float, Meta(ge=0)] = 250.0  # what is shorter is a click or a cough
@@ -43,12 +58,24 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     max_speech_s: Annotated[float, Meta(gt=0)] | None = None  # None: no limit; else split at a pause of 98 ms, or hard
 
 
+def model_digest(config: Config) -> str:
+    """Say which weights are used, where they aren't the default's."""
+    card = RELEASES[config.weights].card
+    return "" if card in MODELS else models.digest(card)
+
+
+def prepare(config: Config) -> None:
+    """Have the weights here. Raises MissingModel."""
+    models.pull(RELEASES[config.weights].card)
+
+
 class Backend:
     """Finds speech with Silero VAD."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
-        self._network = open_network(context.model_path(MODELS[0]) / "silero_vad_v6.onnx", context.device)
+        release = RELEASES[config.weights]
+        self._network = open_network(context.model_path(release.card) / release.file, release.served_as, context.device)
 
     def probabilities(self, audio: Audio, channel: int) -> Samples:
         """Return the probability of speech in each 32 ms window, (num_windows,) float32 in 0..1.
@@ -71,10 +98,11 @@ class Backend:
 
     def speech(self, audio: Audio, channel: int) -> list[Interval]:
         """Return one channel's speech, ordered and disjoint."""
-        limits = _limits(self.config)
+        lower = self.config.neg_threshold or max(self.config.threshold - 0.15, 0.01)
+        rules = limits(self.config.threshold, lower, self.config, WINDOW)
         num_samples = to_samples(audio.duration, WORKING_HZ)
-        found = stretches(self.probabilities(audio, channel).tolist(), WINDOW, num_samples, limits)
-        return [_interval(start, end, audio.duration, channel) for start, end in found]
+        found = stretches(self.probabilities(audio, channel).tolist(), WINDOW, num_samples, rules)
+        return intervals(found, audio.duration, channel)
 
     def _side_by_side(self, channels: Sequence[tuple[Audio, int]]) -> list[Samples]:
         """Walk through channels in step, longest first; one that has ended is left behind."""
@@ -92,6 +120,12 @@ class Backend:
                 found[index].append(speech[index, : len(block) // WINDOW])
                 tails[index] = block[-CONTEXT:]
         return [np.concatenate(parts) for parts in found]
+
+
+def networks(model_path: Callable[[str], Path]) -> dict[str, Path]:
+    """Return what a server can have, by name: the default weights, and others where they are here."""
+    here = [release for release in RELEASES.values() if release.card in MODELS or models.is_present(release.card)]
+    return {release.served_as: model_path(release.card) / release.file for release in here}
 
 
 def _block(audio: Audio, channel: int, start: int, size: int) -> Samples:
@@ -115,25 +149,3 @@ def _windows(blocks: Sequence[Samples], tails: Sequence[Samples]) -> Samples:
 
 def _framed(samples: Samples) -> Samples:
     return np.lib.stride_tricks.sliding_window_view(samples, CONTEXT + WINDOW)[::WINDOW]
-
-
-def _limits(config: Config) -> Limits:
-    per_ms = WORKING_HZ / 1000
-    longest = math.inf if config.max_speech_s is None else config.max_speech_s
-    pad = config.pad_ms * per_ms
-    return Limits(
-        threshold=config.threshold,
-        neg_threshold=max(config.threshold - 0.15, 0.01) if config.neg_threshold is None else config.neg_threshold,
-        min_speech=config.min_speech_ms * per_ms,
-        min_silence=config.min_silence_ms * per_ms,
-        pad=pad,
-        max_speech=longest * WORKING_HZ - WINDOW - 2 * pad,
-        split_silence=SPLIT_SILENCE_S * WORKING_HZ,
-    )
-
-
-def _interval(start: int, end: int, duration: float, channel: int) -> Interval:
-    # Rounding to 0.1 ms may step over the recording's last sample.
-    until = min(to_seconds(end, WORKING_HZ), duration)
-    since = to_seconds(start, WORKING_HZ)
-    return Interval(since, min(tick(until - since), duration - since), channel)
