@@ -6,12 +6,15 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from speechmill.core import registry
 from speechmill.core.errors import Unalignable, UnsupportedLanguage
 from speechmill.core.stage import Context
+from speechmill.text.spoken import spoken
+from speechmill.text.tokens import Token
 
 
 @pytest.fixture(params=registry.names("align"))
@@ -53,7 +56,7 @@ def readings(shared_data) -> list[tuple[np.ndarray, str]]:
 def test_every_word_once_in_order_inside_the_audio(make, readings):
     backend = make()
     for samples, text in readings:
-        alignment = backend.align(samples, text, "en")
+        alignment = backend.align(samples, spoken(text, "en"), "en")
         assert [word.symbol for word in alignment.words] == text.split()
         for timed in (alignment.words, alignment.phones):
             assert timed[0].start >= 0
@@ -63,8 +66,37 @@ def test_every_word_once_in_order_inside_the_audio(make, readings):
             assert all(word.score is None or 0 <= word.score <= 1 for word in timed)
 
 
+def test_every_token_once_whatever_it_is_said_as(make, readings):
+    samples, text = readings[0]
+    written = text.split()
+    # What is said is the same; what is written has a number, a sign and an abbreviation in it.
+    said = spoken(text, "en")
+    grouped = msgspec.structs.replace(
+        said,
+        tokens=(Token("№1", 0, 0), *said.tokens[2:]),
+        ways=(((written[0].lower(), written[1].lower()), ("never", "said")), *said.ways[2:]),
+    )
+    alignment = make().align(samples, grouped, "en")
+    assert [word.symbol for word in alignment.words] == ["№1", *written[2:]]
+    alone = make().align(samples, said, "en")
+    assert alignment.words[0].start == alone.words[0].start
+    assert alignment.words[0].end == pytest.approx(alone.words[1].end, abs=1e-6)
+    assert alignment.words[1:] == alone.words[2:]
+    assert alignment.phones == alone.phones
+
+
+def test_what_can_not_be_said_gets_what_is_left_and_no_score(make, readings):
+    samples, text = readings[0]
+    said = spoken(text, "en")
+    silent = msgspec.structs.replace(said, tokens=(*said.tokens, Token("♯♭", 0, 0)), ways=(*said.ways, ()))
+    *words, last = make().align(samples, silent, "en").words
+    assert (last.symbol, last.score) == ("♯♭", 0.0)
+    assert last.start == pytest.approx(words[-1].end)
+    assert last.end <= len(samples) / 16000 + 1e-6
+
+
 def test_phones_lie_inside_words(make, readings):
-    alignment = make().align(*readings[0], "en")
+    alignment = make().align(readings[0][0], spoken(readings[0][1], "en"), "en")
     for phone in alignment.phones:
         assert any(w.start - 1e-3 <= phone.start and phone.end <= w.end + 1e-3 for w in alignment.words), phone
 
@@ -72,23 +104,23 @@ def test_phones_lie_inside_words(make, readings):
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 2.0])
 def test_silence_is_unalignable(make, seconds):
     with pytest.raises(Unalignable) as caught:
-        make().align(np.zeros(round(seconds * 16000), np.float32), "hello there", "en")
+        make().align(np.zeros(round(seconds * 16000), np.float32), spoken("hello there", "en"), "en")
     assert caught.value.reason
 
 
 @pytest.mark.parametrize("text", ["", " ", "…"])
 def test_a_text_without_words_is_unalignable(make, readings, text):
     with pytest.raises(Unalignable) as caught:
-        make().align(readings[0][0], text, "en")
+        make().align(readings[0][0], spoken(text, "en"), "en")
     assert caught.value.reason
 
 
 def test_alone_is_the_same_as_after_others(make, readings):
-    alone = [make().align(samples, text, "en") for samples, text in readings[:3]]
+    alone = [make().align(samples, spoken(text, "en"), "en") for samples, text in readings[:3]]
     used = make()
     with pytest.raises(Unalignable):
-        used.align(np.zeros(16000, np.float32), "zzyzx unheard", "en")
-    assert [used.align(samples, text, "en") for samples, text in readings[2::-1]] == alone[::-1]
+        used.align(np.zeros(16000, np.float32), spoken("zzyzx unheard", "en"), "en")
+    assert [used.align(samples, spoken(text, "en"), "en") for samples, text in readings[2::-1]] == alone[::-1]
 
 
 @pytest.mark.parametrize("name", registry.names("align"))

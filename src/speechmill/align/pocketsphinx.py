@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forced alignment of English words and phones with CMU PocketSphinx: everything is in its wheel.
 
-Words are found first, then phones inside them. Pronunciations are CMUdict's; what it lacks is put
-together from its parts or guessed from its letters, and scores lower. Phones are ARPAbet without stress.
+Words are found first, then phones inside them. Where a token may be said in several ways, the audio decides.
+Pronunciations are CMUdict's; what it lacks is put together from its parts or guessed from its letters, and scores
+lower. Phones are ARPAbet without stress.
 Not trained on the corpus, unlike `gmm`: an accent or a room that its model never heard costs precision.
 """
 
@@ -11,26 +12,29 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
 
-from speechmill.align._english import letter_to_sound, readings, written
+from speechmill.align._english import latin, letter_to_sound
 from speechmill.core.errors import Unalignable
 from speechmill.core.registry import check_language
 from speechmill.core.stage import Context, Samples
 from speechmill.core.timebase import WORKING_HZ, tick
 from speechmill.core.types import Alignment, Word
+from speechmill.text.spoken import Spoken, fold
 
 if TYPE_CHECKING:
     from pocketsphinx import AlignmentEntry, Decoder
 
-VERSION = "1"
+VERSION = "2"
 REQUIRES = ("pocketsphinx==5.1.1",)
 MODELS = ("pocketsphinx-en",)
 LANGUAGES = frozenset({"en"})
 
+_GRAMMAR = "text"
 _FILLER = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")
 _ALTERNATE = re.compile(r"\(\d+\)$")
 _FRAME_S = 0.01  # a frame's time is its start: shifted to its window's centre, words came 8 ms later still
@@ -53,9 +57,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Entry(Struct, frozen=True):
-    """A symbol of the text and the dictionary's name of what it is said as."""
+    """A spoken word and the dictionary's name of it."""
 
-    symbol: str
     name: str
     num_phones: int
     guessed: bool
@@ -69,6 +72,9 @@ class _Found(Struct, frozen=True):
     duration: int
     score: int
     phones: tuple[_Found, ...] = ()
+
+
+_Entries = Sequence[Sequence[Sequence[_Entry]]]  # token, way, word
 
 
 class Backend:
@@ -95,31 +101,34 @@ class Backend:
             loglevel="FATAL",
         )
 
-    def align(self, samples: Samples, text: str, language: str | None) -> Alignment:
-        """Align every word of `text`, named as written without outer punctuation, and its phones.
+    def align(self, samples: Samples, said: Spoken, language: str | None) -> Alignment:
+        """Align every token of `said`, and the phones of its words.
 
         A score is a logistic function of the acoustic cost per frame: it ranks words, but is not calibrated.
         Raises Unalignable: "no-words", "unknown-characters", "silence", "audio-too-short-for-text",
         "no-alignment", "poor-match"; UnsupportedLanguage for anything but English.
         """
         check_language("align", "pocketsphinx", language)
-        entries = [self._entry(symbol) for symbol in written(text)]
+        entries = [[[self._entry(word) for word in way] for way in ways] for ways in said.ways]
         self._check(samples, entries)
-        found = self._search(samples, [entry.name for entry in entries])
-        spoken = [word for word in found if not _FILLER.fullmatch(word.name)]
-        if [_ALTERNATE.sub("", word.name) for word in spoken] != [entry.name for entry in entries]:
+        found = [word for word in self._search(samples, entries) if not _FILLER.fullmatch(word.name)]
+        heard = [_ALTERNATE.sub("", word.name) for word in found]
+        chosen = _path([[[entry.name for entry in way] for way in ways] for ways in entries], heard)
+        if chosen is None:
             raise Unalignable("no-alignment", "the audio ends before the text")
-        mean = sum(map(_score, spoken)) / len(spoken)
+        mean = sum(map(_score, found)) / len(found)
         if mean < self._config.min_mean_score:
             raise Unalignable("poor-match", f"mean score {mean:.2f} is below {self._config.min_mean_score:g}")
         last = len(samples) / WORKING_HZ
-        words = tuple(self._word(entry, word, last) for entry, word in zip(entries, spoken, strict=True))
-        return Alignment(words, tuple(_timed(phone.name, phone, last) for word in spoken for phone in word.phones))
+        spoken = [entry for ways, way in zip(entries, chosen, strict=True) if ways for entry in ways[way]]
+        words = [self._word(entry, word, last) for entry, word in zip(spoken, found, strict=True)]
+        phones = tuple(_timed(phone.name, phone, last) for word in found for phone in word.phones)
+        return Alignment(fold(said, words, last, chosen), phones)
 
-    def _check(self, samples: Samples, entries: Sequence[_Entry]) -> None:
-        if not entries:
+    def _check(self, samples: Samples, entries: _Entries) -> None:
+        if not any(entries):
             raise Unalignable("no-words", "the text has no letter and no digit")
-        num_phones = sum(entry.num_phones for entry in entries)
+        num_phones = sum(min(sum(entry.num_phones for entry in way) for way in ways) for ways in entries if ways)
         seconds, needed = len(samples) / WORKING_HZ, num_phones * _MIN_FRAMES * _FRAME_S
         if seconds < needed:
             raise Unalignable(
@@ -128,45 +137,37 @@ class Backend:
         if float(np.max(np.abs(samples))) < 10 ** (self._config.min_peak_dbfs / 20):
             raise Unalignable("silence", f"no sample reaches {self._config.min_peak_dbfs:g} dBFS")
 
-    def _entry(self, symbol: str) -> _Entry:
-        """Find a symbol's pronunciation, or add one to the decoder's dictionary."""
-        added = self._added.get(symbol)
+    def _entry(self, word: str) -> _Entry:
+        """Find a word's pronunciation, or add one to the decoder's dictionary."""
+        added = self._added.get(word)
         if added is None:
-            ways = readings(symbol)
-            if len(ways) == 1 and len(ways[0]) == 1 and (known := self._decoder.lookup_word(ways[0][0])):
-                added = _Entry(symbol, ways[0][0], len(known.split()), guessed=False)
-            else:
-                added = self._add(symbol, ways)
-            self._added[symbol] = added
+            name = latin(word)
+            known = self._decoder.lookup_word(name)
+            added = _Entry(name, len(known.split()), guessed=False) if known else self._add(name)
+            self._added[word] = added
         return added
 
-    def _add(self, symbol: str, ways: Sequence[Sequence[str]]) -> _Entry:
-        said = [[self._pronounced(word) for word in words] for words in ways]
-        phones = [" ".join(sound for sound, _ in words) for words in said]
-        # CMUdict has no word with "@", and the same way of saying it is the same entry.
-        name = "@" + "_".join(ways[0])
+    def _add(self, word: str) -> _Entry:
+        phones, guessed = self._pronounced(word)
+        name = f"@{word}"  # CMUdict has no word with "@"
         if self._decoder.lookup_word(name) is None:
-            for number, pronunciation in enumerate(phones, 1):
-                self._decoder.add_word(name if number == 1 else f"{name}({number})", pronunciation, False)
-        shortest = min(len(pronunciation.split()) for pronunciation in phones)
-        return _Entry(symbol, name, shortest, guessed=any(guess for words in said for _, guess in words))
+            self._decoder.add_word(name, phones, False)
+        return _Entry(name, len(phones.split()), guessed)
 
     def _pronounced(self, word: str) -> tuple[str, bool]:
         """Return phones and whether they were guessed."""
-        known = self._decoder.lookup_word(word)
-        if known:
-            return known, False
         if word.endswith("'s") and (base := self._decoder.lookup_word(word[:-2])):
             return f"{base} {_possessive(base.split()[-1])}", False
-        if not re.search("[aeiouy]", word):
-            letters = [self._decoder.lookup_word(letter) for letter in word if letter != "'"]
-            return " ".join(letters), True
+        if not re.search("[aeiouy]", word) and (letters := word.replace("'", "")):
+            return " ".join(self._decoder.lookup_word(letter) for letter in letters), True
         return " ".join(letter_to_sound(word)), True
 
-    def _search(self, samples: Samples, names: Sequence[str]) -> list[_Found]:
+    def _search(self, samples: Samples, entries: _Entries) -> list[_Found]:
         pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
         try:
-            self._decoder.set_align_text(" ".join(names))
+            last, transitions = _grammar(entries)
+            self._decoder.add_fsg(_GRAMMAR, self._decoder.create_fsg(_GRAMMAR, 0, last, transitions))
+            self._decoder.activate_search(_GRAMMAR)
             self._pass(pcm)
             if self._decoder.hyp() is None:
                 raise Unalignable("no-alignment", "no path through the text survives the beam")
@@ -190,7 +191,7 @@ class Backend:
         self._decoder.end_utt()
 
     def _word(self, entry: _Entry, word: _Found, last: float) -> Word:
-        timed = _timed(entry.symbol, word, last)
+        timed = _timed(entry.name, word, last)
         doubts = entry.guessed + (timed.duration > self._config.max_word_s) + self._squeezed(word.phones)
         return Word(timed.symbol, timed.start, timed.duration, round(_score(word) * self._config.doubt**doubts, 4))
 
@@ -200,6 +201,41 @@ class Backend:
             run = run + 1 if phone.duration <= _MIN_FRAMES else 0
             longest = max(longest, run)
         return longest >= self._config.min_run
+
+
+def _grammar(entries: _Entries) -> tuple[int, list[tuple[int, int, float, str]]]:
+    """Return the last state and the transitions of a grammar that says each token in one of its ways."""
+    spoken = [ways for ways in entries if ways]
+    last = states = len(spoken)
+    transitions = []
+    for start, ways in enumerate(spoken):
+        for way in ways:
+            inner = range(states + 1, states + len(way))
+            states += len(inner)
+            path = (start, *inner, start + 1)
+            transitions += [
+                (left, right, 1.0, one.name) for (left, right), one in zip(pairwise(path), way, strict=True)
+            ]
+    return last, transitions
+
+
+def _path(names: Sequence[Sequence[Sequence[str]]], heard: Sequence[str]) -> list[int] | None:
+    """Find which way of each token was heard (0 where it has none); None where the words are not of these ways."""
+    reached: list[dict[int, tuple[int, int]]] = [{0: (0, 0)}]  # words so far -> words before this token, its way
+    for ways in names:
+        following: dict[int, tuple[int, int]] = {}
+        for begin in reached[-1]:
+            for number, way in enumerate(ways or [[]]):
+                if list(heard[begin : begin + len(way)]) == list(way):
+                    following.setdefault(begin + len(way), (begin, number))
+        reached.append(following)
+    position, chosen = len(heard), []
+    for step in reversed(reached[1:]):
+        if position not in step:
+            return None
+        position, number = step[position]
+        chosen.append(number)
+    return chosen[::-1]
 
 
 def _possessive(phone: str) -> str:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stage `align`: the text of each segment -> when each word and phone is said.
 
+The text is first put as it is said, "$43,000" as "forty three thousand dollars"; times are those of the tokens as
+written. What no rule can say gets what its neighbours leave between them, with the score 0.
 Where there is no aligner for a language, or a segment can't be aligned, the segment keeps the word times
 it had and the gap says why.
 """
@@ -15,6 +17,8 @@ from speechmill.core.stage import Item, Patch, Resources
 from speechmill.core.timebase import shift
 from speechmill.core.types import Alignment, Utterance
 from speechmill.stages.glue import Glue
+from speechmill.text.spoken import spoken
+from speechmill.words import choose
 
 
 class Align(Glue):
@@ -49,8 +53,15 @@ class Align(Glue):
         start = segment.start or 0.0
         samples = item.opened().read(start, segment.duration, channel=segment.channel)
         try:
-            found: Alignment = self.backend().align(samples, segment.text, language)
+            said = spoken(segment.text, language or _only(choice), choose(language).split)
+            found: Alignment = self.backend().align(samples, said, language)
         except Unalignable as error:
             return None, str(error)
         words, phones = (tuple(shift(word, start) for word in row) for row in (found.words, found.phones))
         return Alignment(words, phones), None
+
+
+def _only(choice: Choice) -> str | None:
+    """Return the language of an aligner that knows one only: it takes text of no stated language for that."""
+    languages = getattr(choice.module, "LANGUAGES", None) or ()
+    return next(iter(languages)) if len(languages) == 1 else None

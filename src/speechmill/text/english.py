@@ -29,7 +29,7 @@ _RUN = re.compile(
 _LETTERS = re.compile(r"[^\W\d_](?:[^\W\d_]|['\u0300-\u036f])*")
 _DOMAIN = r"(?:[\w-]+\.)+(?:com|org|net|edu|gov|io|ai|info|app|dev|tv|me|uk|us|ca|au|de|fr|jp|vn|eu|co)"
 _DIGIT_WORDS = {"oh", *ONES[:10]}
-_A_NUMBER = re.compile(rf"-?{_MONEY_SIGN}?(?:{_NUMBER})")
+_A_NUMBER = re.compile(rf"-?{_MONEY_SIGN}?(?:{_NUMBER})?[¼-¾⅐-⅞]?(?<=.)")
 _YEAR = re.compile(r"1[1-9]\d\d|20\d\d")
 _DAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?")
 
@@ -101,11 +101,13 @@ def _money(match: re.Match[str], place: Place) -> Ways:
     sign: Ways = [["minus"], ["negative"]] if match["minus"] else [[]]
     amount, suffix = match["number"], (match["suffix"] or "").lower()
     if suffix:
-        said = chain(_amount(amount), [[tables.SUFFIXES[suffix]], list(suffix)], [[many], []])
+        said = chain(
+            _amount(amount), [[tables.SUFFIXES[suffix], many], [*suffix, many], [*suffix], [tables.SUFFIXES[suffix]]]
+        )
     elif place.neighbour(1).casefold() in tables.SUFFIXES.values():
         said = _amount(amount)  # "$5 million": dollars are said after the million
     else:
-        said = _coins(match["sign"], amount) + chain(_amount(amount), [[one if amount == "1" else many], []])
+        said = _coins(match["sign"], amount) + chain(_amount(amount), [[one if amount == "1" else many]])
     return chain(sign, said)
 
 
@@ -131,13 +133,13 @@ def _scale(match: re.Match[str], place: Place) -> Ways:
     sign = next((sign for sign in tables.MONEY if sign in before), None)
     if sign is None or not re.search(r"\d", before):
         return []
-    return chain([[match[0].casefold()]], [[tables.MONEY[sign][1]], []])
+    return [[match[0].casefold(), tables.MONEY[sign][1]], [match[0].casefold()]]
 
 
 def _percent(match: re.Match[str], place: Place) -> Ways:
     sign: Ways = {"-": [["minus"], ["negative"]], "+": [["plus"], []]}.get(match["sign"], [[]])
     said = _between(match["number"], match["other"]) if match["other"] else _amount(match["number"])
-    return chain(sign, said, [["percent"], []])
+    return chain(sign, said, [["percent"]])
 
 
 def _measured(match: re.Match[str], place: Place) -> Ways:
@@ -146,7 +148,7 @@ def _measured(match: re.Match[str], place: Place) -> Ways:
     said = _between(match["number"], match["other"]) if match["other"] else _amount(match["number"])
     sign: Ways = [["minus"], ["negative"]] if match["sign"] else [[]]
     name = one if match["number"] == "1" and not match["other"] else many
-    return chain(sign, said, [name.split(), spelled(match["unit"]), one.split()])
+    return chain(sign, said, [name.split(), one.split(), *_short(match["unit"])])
 
 
 def _unit(match: re.Match[str], place: Place) -> Ways:
@@ -155,8 +157,13 @@ def _unit(match: re.Match[str], place: Place) -> Ways:
     if not _A_NUMBER.fullmatch(before):
         return []
     one, many = (name.split() for name in tables.UNITS[match[0]])
-    said = [one if before == "1" else many, spelled(match[0]), one]
+    said = [one if before == "1" else many, one, *_short(match[0])]
     return [[match[0].lower()], *said] if match[0] in tables.WORDS_TOO and match[0].isalpha() else said
+
+
+def _short(unit: str) -> Ways:
+    """Spell the units that people do spell."""
+    return [spelled(unit)] if unit in ("mph", "kph", "ms", "GB", "MB", "KB", "dB") else []
 
 
 def _between(first: str, last: str) -> Ways:
@@ -169,7 +176,7 @@ def _between(first: str, last: str) -> Ways:
 def _range(match: re.Match[str], place: Place) -> Ways:
     sign = match["sign"]
     said = _between(match["number"], match["other"])
-    return chain(said, [[tables.MONEY[sign][1]], []]) if sign else said
+    return chain(said, [[tables.MONEY[sign][1]]]) if sign else said
 
 
 def _phone(match: re.Match[str], place: Place) -> Ways:
