@@ -1,25 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A made Whisper model and a context without models to pull."""
+"""Made models and a context without models to pull."""
 
 from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from speechmill.core.stage import Context
 
 
+def maker(name: str) -> ModuleType:
+    """Return a module beside this file that makes models."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def tiny_whisper(tmp_path_factory) -> Path:
     """Folder of a small random Whisper model."""
     pytest.importorskip("ctranslate2")
-    path = Path(__file__).with_name("tiny_whisper.py")
-    spec = importlib.util.spec_from_file_location("tiny_whisper", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.write(tmp_path_factory.mktemp("tiny-whisper"))
+    return maker("tiny_whisper").write(tmp_path_factory.mktemp("tiny-whisper"))
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx() -> ModuleType:
+    """Makers of small random models in ONNX."""
+    pytest.importorskip("onnx")
+    return maker("tiny_onnx")
 
 
 @pytest.fixture
