@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from speechmill import models
-from speechmill.core.errors import MissingModel, Unscorable
+from speechmill.core.errors import FormatError, MissingModel, Unscorable
 from speechmill.core.stage import Context
 from speechmill.models.inference import session
-from speechmill.quality import Cut, dnsmos
+from speechmill.models.onnx_graph import node, written
+from speechmill.quality import Cut, _dnsmos_network, dnsmos
+from speechmill.quality._dnsmos_early import AsShipped
 
 UPSTREAM = {  # sig, bak, ovrl
     "1688/1688-142285-0000": (3.173061, 3.691882, 2.769724),  # 15.0 s
@@ -83,8 +85,40 @@ def test_sharing_convolutions_changes_no_window(backend):
 def test_blocks_leave_no_trace(backend, monkeypatch):
     samples = tone(12 * 16_000)
     expected = backend._network.windows(samples, [0, 2])
-    monkeypatch.setattr(dnsmos, "BLOCK", 4_000)
+    monkeypatch.setattr(_dnsmos_network, "_EARLY_BLOCK", 64)
+    monkeypatch.setattr(_dnsmos_network, "_LATE_BLOCK", 100)
     np.testing.assert_allclose(backend._network.windows(samples, [0, 2]), expected, atol=1e-5)
+
+
+def test_windows_far_apart_are_scored_alone(backend):
+    """Between them lies audio that no window sees; it isn't computed, and changes nothing."""
+    samples = tone(40 * 16_000)
+    together = backend._network.windows(samples, [0, 1, 30])
+    np.testing.assert_allclose(together[2:], backend._network.windows(samples, [30]), atol=1e-6)
+    samples[11 * 16_000 : 29 * 16_000] = 0
+    np.testing.assert_array_equal(backend._network.windows(samples, [0, 1, 30]), together)
+
+
+def test_neighbours_end_at_a_gap_and_after_24_seconds():
+    assert list(_dnsmos_network._neighbours([0, 1, 6, 15, 25])) == [[0, 1, 6, 15], [25]]
+    assert [len(group) for group in _dnsmos_network._neighbours(range(60))] == [25, 25, 10]
+
+
+def test_the_shipped_graph_gives_the_same(backend):
+    """What a GPU or a server runs, here on the CPU."""
+    path = models.path("dnsmos") / "sig_bak_ovr.onnx"
+    network = _dnsmos_network.Network(path, "cpu")
+    early = session(_dnsmos_network.networks(path.read_bytes())["dnsmos_early"])
+    network._early = AsShipped(early, "mos_estimator_logpow/truediv:0")
+    samples = tone(11 * 16_000)
+    np.testing.assert_allclose(network.windows(samples, [0, 1]), backend._network.windows(samples, [0, 1]), atol=2e-5)
+
+
+def test_another_file_is_refused(tmp_path):
+    other = tmp_path / "other.onnx"
+    other.write_bytes(written([node("Relu", ["x"], ["y"])], {}, {"x": ("N",)}, {"y": ("N",)}))
+    with pytest.raises(FormatError, match=r"other\.onnx: no weights .*not DNSMOS"):
+        _dnsmos_network.Network(other, "cpu")
 
 
 def test_windows_are_those_that_upstream_scores():

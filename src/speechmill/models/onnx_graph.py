@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read weights out of an ONNX file and cut a part out of its graph, without the `onnx` package.
+"""Read weights out of an ONNX file, cut a part out of its graph, or write a graph, without the `onnx` package.
 
 Speaks just enough of protobuf's wire format: messages are split into fields, kept as they are or left
 out, and joined again. Field numbers are those of onnx.proto, https://github.com/onnx/onnx.
@@ -8,6 +8,7 @@ out, and joined again. Field numbers are those of onnx.proto, https://github.com
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,12 @@ from speechmill.core.errors import FormatError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MAX_VARINT = 10  # bytes of 64 bits
-MODEL_GRAPH = 7
-GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 1, 5, 11, 12, 13
-NODE_INPUT, NODE_OUTPUT = 1, 2
+MODEL_IR, MODEL_GRAPH, MODEL_OPSET = 1, 7, 8
+GRAPH_NODE, GRAPH_NAME, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 1, 2, 5, 11, 12, 13
+NODE_INPUT, NODE_OUTPUT, NODE_OPERATOR, NODE_ATTRIBUTE = 1, 2, 4, 5
 TENSOR_DIMS, TENSOR_TYPE, TENSOR_FLOATS, TENSOR_NAME, TENSOR_RAW = 1, 2, 4, 8, 9
-FLOAT = 1  # TensorProto.DataType
+FLOAT, INT64 = 1, 7  # TensorProto.DataType
+IR_VERSION, OPSET = 8, 17  # of graphs that are written here; every onnxruntime from 1.12 on knows them
 
 Field = tuple[int, int, bytes]  # number, wire type, content (a varint's own bytes)
 Shape = Sequence[int | str]  # a string names a dimension that may vary
@@ -47,6 +49,48 @@ def cut(model: bytes, inputs: Mapping[str, Shape], outputs: Sequence[str]) -> by
     part += b"".join(_message(GRAPH_OUTPUT, _value_info(name, None)) for name in outputs)
     rest = b"".join(_join(field) for field in fields if field[0] != MODEL_GRAPH)
     return rest + _message(MODEL_GRAPH, part)
+
+
+def written(
+    nodes: Iterable[bytes],
+    constants: Mapping[str, NDArray[Any]],
+    inputs: Mapping[str, Shape],
+    outputs: Mapping[str, Shape],
+) -> bytes:
+    """A model of nodes in the order in which they can be computed; inputs and outputs are float32."""
+    graph = b"".join(_message(GRAPH_NODE, one) for one in nodes)
+    graph += _message(GRAPH_NAME, b"speechmill")
+    graph += b"".join(_message(GRAPH_INITIALIZER, _constant(name, array)) for name, array in constants.items())
+    graph += b"".join(_message(GRAPH_INPUT, _value_info(name, shape)) for name, shape in inputs.items())
+    graph += b"".join(_message(GRAPH_OUTPUT, _value_info(name, shape)) for name, shape in outputs.items())
+    version = _join((MODEL_IR, VARINT, _encode(IR_VERSION)))
+    return version + _message(MODEL_GRAPH, graph) + _message(MODEL_OPSET, _join((2, VARINT, _encode(OPSET))))
+
+
+def node(operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: int | Sequence[int]) -> bytes:
+    """One operator of a model; an empty name stands for an input or output that isn't used."""
+    parts = [_message(NODE_INPUT, name.encode()) for name in inputs]
+    parts += [_message(NODE_OUTPUT, name.encode()) for name in outputs]
+    parts.append(_message(NODE_OPERATOR, operator.encode()))
+    parts += [_message(NODE_ATTRIBUTE, _attribute(name, value)) for name, value in attributes.items()]
+    return b"".join(parts)
+
+
+def _attribute(name: str, value: int | Sequence[int]) -> bytes:
+    """AttributeProto{name, i or ints, type: INT or INTS}; no value is negative here."""
+    one = isinstance(value, int)
+    number, kind = (3, 2) if one else (8, 7)
+    values = [value] if isinstance(value, int) else value
+    content = b"".join(_join((number, VARINT, _encode(each))) for each in values)
+    return _message(1, name.encode()) + content + _join((20, VARINT, _encode(kind)))
+
+
+def _constant(name: str, array: NDArray[Any]) -> bytes:
+    dims = b"".join(_join((TENSOR_DIMS, VARINT, _encode(size))) for size in array.shape)
+    kind = {"float32": FLOAT, "int64": INT64}[array.dtype.name]
+    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"))
+    numbers = dims + _join((TENSOR_TYPE, VARINT, _encode(kind)))
+    return numbers + _message(TENSOR_NAME, name.encode()) + _message(TENSOR_RAW, little.tobytes())
 
 
 def _needed(graph: Sequence[Field], given: set[str], outputs: Sequence[str]) -> list[Field]:
