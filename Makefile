@@ -1,11 +1,14 @@
 # make demo: set up, run the main job offline, say how good it is. make test: set up, run all tests.
 PYTHON ?= python3
+# The system's own: the Triton wheel's server embeds it, and crashes in some others.
+SYSTEM_PYTHON ?= /usr/bin/python3
 VENV := .venv
+TRITON := .venv-triton
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 MODELS := silero-vad-v6 dnsmos dvector
 
-.PHONY: setup demo test check soak clean
+.PHONY: setup setup-triton demo test check soak clean
 
 setup: $(VENV)/.setup
 
@@ -17,6 +20,14 @@ $(VENV)/.setup: pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.setup
 	$(PIP) -e '.[test,check]'
+	touch $@
+
+# A real Triton server on Linux; the tests of serving are skipped without it.
+setup-triton: $(TRITON)/.setup
+
+$(TRITON)/.setup: deploy/triton/requirements.txt
+	test -x $(TRITON)/bin/python || $(SYSTEM_PYTHON) -m venv $(TRITON)
+	$(TRITON)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
 demo: setup
@@ -35,4 +46,4 @@ soak: $(VENV)/.test
 	$(BIN)/python -m pytest -q -s -m soak
 
 clean:
-	rm -rf $(VENV) demo-out
+	rm -rf $(VENV) $(TRITON) demo-out

@@ -24,6 +24,7 @@ COMMANDS = {
     "export": ("export", "Write the kept segments in a format to train from."),
     "models": ("models", "List, pull and show the weights that backends use."),
     "list": ("list", "List the backends of a family, and what they need."),
+    "serve": ("serve", "Serve networks to many workers by an NVIDIA Triton server."),
     "doctor": ("doctor", "Check the installation, and say how to mend each fault."),
     "exec": ("exec", "Do a share of a run: a shard, a range of stages."),
     "gc": ("gc", "Delete what no run needs any more."),

@@ -14,6 +14,7 @@ entry point in the group `speechmill.vad`, whose value is a module of the same s
     prepare     prepare(config): have weights ready that no card describes; raises MissingModel (optional)
     NOT_IDENTITY  names of options that don't change a result (optional)
     DEVICES     kinds of device it can use: "cpu", "cuda", "triton" (optional; without it: the CPU)
+    networks    networks(model_path): the networks it opens, by the names a server has them under (optional)
     cuda_available  cuda_available(): whether its runtime finds a GPU (optional; without it onnxruntime is asked)
     Config      frozen msgspec struct, documented field by field
     Backend     class: Backend(config, context), then what the family's protocol says

@@ -10,18 +10,21 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from speechmill.core import devices
 from speechmill.core.errors import ItemError
 from speechmill.core.stage import Audio, Context
 from speechmill.core.types import Interval, Turn
 from speechmill.diarize._changes import dissolve, steady
 from speechmill.diarize._clustering import Floats, Labels, centroids
+from speechmill.diarize._served_encoder import SERVED_AS, ServedEncoder, graph
 from speechmill.diarize._speakers import Limits, find_speakers
 from speechmill.diarize._turns import in_order, named
 from speechmill.diarize._voice_encoder import VoiceEncoder
@@ -32,6 +35,7 @@ VERSION = "1"
 REQUIRES = ()
 MODELS = ("dvector",)
 LANGUAGES = None
+DEVICES = ("cpu", "cuda", "triton")
 
 _PREFIX = "model_state."  # of the network's tensors in the file; the optimiser's lie beside them
 
@@ -56,7 +60,9 @@ class Backend:
 
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
-        self._encoder = VoiceEncoder(_network(read_torch(context.model_path(MODELS[0]) / "pretrained.pt")))
+        tensors = _tensors(context.model_path)
+        on_cpu = devices.kind(context.device) == devices.CPU
+        self._encoder = VoiceEncoder(tensors) if on_cpu else ServedEncoder(tensors, context.device)
         self._limits = Limits(
             distance=config.distance,
             contrast=config.contrast,
@@ -116,6 +122,15 @@ def _joined(windows: Sequence[Window]) -> NDArray[np.bool_]:
     """Tell which windows lie in the same interval as the one before: their stretches touch."""
     touch = [one.end == other.start and one.channel == other.channel for one, other in itertools.pairwise(windows)]
     return np.array([False, *touch])
+
+
+def networks(model_path: Callable[[str], Path]) -> dict[str, bytes]:
+    """Return what a server can have, by name."""
+    return {SERVED_AS: graph(_tensors(model_path))}
+
+
+def _tensors(model_path: Callable[[str], Path]) -> dict[str, NDArray[Any]]:
+    return _network(read_torch(model_path(MODELS[0]) / "pretrained.pt"))
 
 
 def _network(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

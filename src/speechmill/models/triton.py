@@ -36,6 +36,7 @@ DIGEST = "speechmill_sha256"  # the parameter of a served model that says which 
 VERSION = "1"  # of each model in a repository of ours
 DATATYPES = {"float32": "FP32", "int64": "INT64"}
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0  # between rounds: the bound of a random wait, doubled each time
+MOST_BYTES = 8_000_000  # of one request; more gains nothing, and a server's memory is shared by many
 CHECK_S = 10.0  # for an answer to a question about health
 RESTING_S = 30.0  # with a fallback: so long the CPU answers before the servers are asked again
 
@@ -245,6 +246,8 @@ def _told(error: Any, host: str, name: str) -> Exception:
 def _parts(feeds: Feeds, most: int) -> Iterator[Feeds]:
     """Cut a batch into what a server takes at once; an empty one stays one part."""
     count = len(next(iter(feeds.values())))
+    row_bytes = sum(array.nbytes for array in feeds.values()) / max(count, 1)
+    most = max(1, min(most, int(MOST_BYTES / max(row_bytes, 1.0))))
     for first in range(0, max(count, 1), most):
         yield {name: array[first : first + most] for name, array in feeds.items()}
 
