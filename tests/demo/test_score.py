@@ -93,6 +93,8 @@ def test_music_is_scored_by_what_was_found_in_it(rows: dict[tuple[str, str], Sco
 def test_wer_names_the_source_of_the_text(rows: dict[tuple[str, str], Score]) -> None:
     assert rows["talk", "wer"].value == pytest.approx(1 / 3)
     assert rows["talk", "wer"].detail == "text from pocketsphinx"
+    assert rows["talk", "cer"].value == pytest.approx(1 / 17)  # good mo(u)rning anna
+    assert rows["tieng-viet", "cer"].value == 0.0
     assert rows["tieng-viet", "wer"] == Score("tieng-viet", "wer", 0.0, "ratio", "text from sidecar")
 
 

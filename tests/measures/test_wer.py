@@ -46,6 +46,12 @@ def test_characters():
     assert cer("mẹ  ơi", "me\u0323 ơi").rate == 0.0
 
 
+def test_characters_are_those_a_reader_sees():
+    assert cer("ẹ́kọ́", "ẹ́kọ̀") == Wer(1, 0, 0, 3, 1 / 3)  # three letters, eight code points decomposed
+    assert cer("กำลัง", "กำลง") == Wer(1, 0, 0, 3, 1 / 3)
+    assert cer("👨‍👩‍👧 hi", "👨‍👩‍👧 hi") == Wer(0, 0, 0, 4, 0.0)
+
+
 def test_alignment_names_the_pairs():
     assert align_tokens("abcde", "acdxe") == [(0, 0), (1, None), (2, 1), (3, 2), (None, 3), (4, 4)]
 
@@ -90,3 +96,37 @@ def test_ten_thousand_tokens():
 )
 def test_tokens(text, expected):
     assert tokens(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("Hoà khoẻ, THUỶ", "vi", ["hòa", "khỏe", "thủy"]),
+        ("Hoà", None, ["hoà"]),
+        ("IĞDIR", "tr", ["ığdır"]),
+        ("٤٢ ４２ ๔๒", None, ["42", "42", "42"]),
+        ("٢٠٢١–٢٠٢٢", "ar", ["2021", "2022"]),
+        ("می\u200cخواهم", "fa", ["میخواهم"]),
+    ],
+)
+def test_tokens_of_a_language(text, language, expected):
+    assert tokens(text, language) == expected
+
+
+def test_spoken_and_written_numbers_are_the_same():
+    written, said = "Dr. Lee paid $43,000, 5% more.", "doctor lee paid forty-three thousand dollars five percent more"
+    assert wer(tokens(written, "en", numbers=True), tokens(said, "en", numbers=True)).rate == 0.0
+    assert wer(tokens(written, "en"), tokens(said, "en")).rate > 0.5
+    assert tokens("tăng 21%", "vi", numbers=True) == tokens("tăng hai mươi mốt phần trăm", "vi", numbers=True)
+
+
+def test_numbers_without_rules_are_compared_as_written():
+    assert tokens("ẹ́kọ́ 23, B2", "yo", numbers=True) == ["ẹ́kọ́", "23", "b2"]
+
+
+def test_text_without_blanks_is_parted_by_a_segmenter():
+    def by_two(text):
+        return [text[i : i + 2] for i in range(0, len(text), 2)]
+
+    assert tokens("我们今天，好", "zh", split=by_two) == ["我们", "今天", "好"]
+    assert tokens("我们今天，好", "zh") == ["我们今天", "好"]

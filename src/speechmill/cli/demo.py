@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHOWN = {
     "vad_error": "VAD error",
     "wer": "WER",
+    "cer": "CER",
     "der": "DER",
     "word_start_median_ms": "word start, median",
     "word_end_median_ms": "word end, median",

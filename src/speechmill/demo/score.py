@@ -17,8 +17,9 @@ from speechmill.demo.corpus import TrueRecording, Truth
 from speechmill.measures.boundary import boundary
 from speechmill.measures.der import der
 from speechmill.measures.detection import detection_error
-from speechmill.measures.wer import tokens, wer
+from speechmill.measures.wer import cer, tokens, wer
 from speechmill.store.dataset import Dataset
+from speechmill.words import choose
 
 _ID = re.compile(r"(.+)-[0-9a-f]{6,}")  # of a recording: its file's stem and a hash
 _RATIO, _SECONDS, _MS, _WORDS = "ratio", "s", "ms", "words"
@@ -112,14 +113,18 @@ def _speech(true: TrueRecording, duration: float, found: Sequence[Interval] | No
 
 
 def _text(true: TrueRecording, found: Found) -> Iterator[Score]:
-    said = [token for segment in found.segments for token in tokens(segment.text or "")]
+    split = choose(true.language).split
+    said = [token for segment in found.segments for token in tokens(segment.text or "", true.language, split=split)]
     source = f"text from {found.transcript}" if found.transcript else ""
     if not true.text:
         yield Score(true.stem, "words_invented", float(len(said)), _WORDS, "nobody speaks")
     elif not said:
-        yield Score(true.stem, "wer", None, _RATIO, source, gap="no text")
+        for measure in ("wer", "cer"):
+            yield Score(true.stem, measure, None, _RATIO, source, gap="no text")
     else:
-        yield Score(true.stem, "wer", wer(tokens(true.text), said).rate, _RATIO, source)
+        meant = tokens(true.text, true.language, split=split)
+        yield Score(true.stem, "wer", wer(meant, said).rate, _RATIO, source)
+        yield Score(true.stem, "cer", cer(" ".join(meant), " ".join(said)).rate, _RATIO, source)
 
 
 def _turns(true: TrueRecording, found: Sequence[Turn] | None) -> Score:

@@ -4,7 +4,8 @@
 Follows NIST sclite's definition: WER = (S + D + I) / N, with N reference words. sclite weighs a
 substitution 4 and a gap 3, this weighs all 1, so that the rate is the lowest there is; how the
 errors divide among the three kinds may differ. The measures compare tokens as they are given;
-`tokens` is a small normaliser for scoring, not a text normaliser for a language.
+`tokens` makes them of text. Characters are grapheme clusters: Yoruba's ẹ́ is one, though no single
+code point is.
 
 The alignment is the bit-parallel one of Hyyrö, "A Bit-Vector Algorithm for Computing Levenshtein
 and Damerau Edit Distances" (2003), on Python's long integers: a column of the matrix is one number.
@@ -18,7 +19,12 @@ from itertools import islice
 
 from msgspec import Struct
 
+from speechmill.text.characters import composed, folded, graphemes, plain, tones_placed
+from speechmill.text.spoken import spoken
+from speechmill.text.tokens import Split
+
 _CHECKPOINT = 256  # columns between two that are kept: memory falls from n to n/256 + 256 columns
+_PARTING = dict.fromkeys(map(ord, "–—―"), " ")  # dashes that stand between words
 _INNER = "'-"  # kept inside a word: "don't", "well-known"
 
 Pair = tuple[int | None, int | None]
@@ -34,17 +40,32 @@ class Wer(Struct, frozen=True):
     rate: float
 
 
-def tokens(text: str) -> list[str]:
+def tokens(text: str, language: str | None = None, *, numbers: bool = False, split: Split | None = None) -> list[str]:
     """Split text for scoring: NFC, case folded, no punctuation but inner apostrophes and hyphens.
 
-    Everything else that is no letter, mark or digit separates: "1,000" becomes two tokens.
+    Everything else that is no letter, mark or digit separates: "1,000" becomes two tokens. Digits of any script are
+    ASCII, and the tones of Vietnamese are placed one way.
+    numbers: numbers, signs and abbreviations are spoken words where the language has rules for them, so that "5%"
+    and "five percent" are the same; hyphens then part words.
+    split: parts text without blanks into words (see `speechmill.words`).
 
     >>> tokens("“Don’t,” she said—'well-known'.")
     ["don't", 'she', 'said', 'well-known']
+    >>> tokens("$5.50", "en", numbers=True)
+    ['five', 'dollars', 'and', 'fifty', 'cents']
     """
-    folded = unicodedata.normalize("NFC", text).casefold().replace("’", "'")
-    # Case folding may decompose (ΐ), so it is composed again.
-    kept = "".join(_plain(character) for character in unicodedata.normalize("NFC", folded))
+    if numbers:
+        said = spoken(text, language, split)
+        ways = zip(said.tokens, said.ways, strict=True)
+        return [word for token, way in ways for word in (way[0] if way else tokens(token.symbol, language))]
+    parts = split(text) if split else (text,)
+    return [word for part in parts for word in _words(part, language)]
+
+
+def _words(text: str, language: str | None) -> list[str]:
+    kept = "".join(_plain(character) for character in folded(plain(text.translate(_PARTING)), language))
+    if (language or "").lower().split("-")[0] == "vi":
+        kept = tones_placed(kept)
     return [word for word in (part.strip(_INNER) for part in kept.split()) if word]
 
 
@@ -73,12 +94,14 @@ def wer(reference: Sequence[str], hypothesis: Sequence[str]) -> Wer:
 
 
 def cer(reference: str, hypothesis: str) -> Wer:
-    """Count the character errors of a hypothesis; `words` are then characters.
+    """Count the character errors of a hypothesis; `words` are then characters: grapheme clusters, in NFC.
 
-    Both are composed (NFC); a run of white space counts as one character.
+    A run of white space counts as one character.
+
+    >>> cer("ẹ́kọ́", "ẹkọ́").words
+    3
     """
-    plain = [" ".join(unicodedata.normalize("NFC", text).split()) for text in (reference, hypothesis)]
-    return wer(plain[0], plain[1])
+    return wer(*(graphemes(" ".join(composed(text).split())) for text in (reference, hypothesis)))
 
 
 def align_tokens(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> list[Pair]:
