@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the quality estimator sees of a cut: a log mel spectrogram that doesn't depend on loudness.
 
-Frames of 32 ms every 16 ms, PESQ's own; 48 mel bands up to 8 kHz; power relative to the cut's mean power.
+Frames of 32 ms every 16 ms, PESQ's own; 48 mel bands up to 8 kHz; power relative to the mean power in all bands, so
+that neither gain nor a constant offset matters.
 Training and scoring share this file, so a change here needs new weights.
 """
 
@@ -18,21 +19,21 @@ from speechmill.core.timebase import WORKING_HZ
 FRAME, HOP = 512, 256
 BANDS = 48  # at 64 the lowest would be narrower than a bin of the transform
 LOWEST_HZ, HIGHEST_HZ = 40.0, 8_000.0
-FLOOR = 1e-9  # 90 dB below the cut's power: less is the rounding of 16 bits
+FLOOR = 1e-9  # 90 dB below: less is the rounding of 16 bits
 
 Features = NDArray[np.float32]
 
 
 def log_mel(samples: Samples) -> Features:
-    """Return (num_frames, 48) log10 of power, 0 where a band holds the cut's mean power.
+    """Return (num_frames, 48) log10 of power, 0 where a band holds as much as all bands do on average.
 
     samples: (num_samples,) at 16 kHz, at least 512 of them, not all of them zero.
     """
     frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float32, copy=False), FRAME)[::HOP]
     spectrum = np.fft.rfft(frames * _window())
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    relative = (power @ _mel()) / np.float32(power.sum(axis=1).mean(dtype=np.float64))
-    features: Features = np.log10(relative + np.float32(FLOOR))
+    bands = power @ _mel()
+    features: Features = np.log10(bands / np.float32(bands.sum(axis=1).mean(dtype=np.float64)) + np.float32(FLOOR))
     return features
 
 
