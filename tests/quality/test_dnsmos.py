@@ -90,6 +90,14 @@ def test_blocks_leave_no_trace(backend, monkeypatch):
     np.testing.assert_allclose(backend._network.windows(samples, [0, 2]), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("period", [2 * 16_000, 16_160, 3_216, 5 * 16_000 - 80])
+def test_repeated_audio_is_computed_once_to_the_same_scores(backend, period):
+    """Periods of an even and an odd number of hops, of no whole number, and one that is too long to help."""
+    samples = np.resize(tone(period), 12 * 16_000)
+    expected = backend._network.windows(samples, [0, 1, 2])
+    np.testing.assert_allclose(backend._network.windows(samples, [0, 1, 2], period=period), expected, atol=1e-5)
+
+
 def test_windows_far_apart_are_scored_alone(backend):
     """Between them lies audio that no window sees; it isn't computed, and changes nothing."""
     samples = tone(40 * 16_000)

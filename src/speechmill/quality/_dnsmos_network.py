@@ -8,6 +8,7 @@ The scores are those of the whole network on every window alone, up to rounding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -63,16 +64,21 @@ class Network:
         self._late = session(graphs[LATE], name=LATE, device=device, bounded=True)
         self._head = session(graphs[HEAD], name=HEAD, device=device, bounded=True)
 
-    def windows(self, samples: Samples, seconds: Sequence[int]) -> Array:
-        """Raw scores of the windows that start at the given seconds, in order: (num_windows, 3)."""
-        return np.concatenate([self._near(samples, group) for group in _neighbours(seconds)])
+    def windows(self, samples: Samples, seconds: Sequence[int], *, period: int = 0) -> Array:
+        """Raw scores of the windows that start at the given seconds, in order: (num_windows, 3).
 
-    def _near(self, samples: Samples, seconds: Sequence[int]) -> Array:
+        period: samples after which the audio repeats itself; 0 where it doesn't.
+        """
+        # Frames repeat where a whole number of hops fits, halves where that number is even.
+        cycle = math.lcm(period, HOP * _HALF) // HOP
+        return np.concatenate([self._near(samples, group, cycle) for group in _neighbours(seconds)])
+
+    def _near(self, samples: Samples, seconds: Sequence[int], cycle: int) -> Array:
         """Windows that lie near each other; between others there is audio that no window sees."""
         first, last = seconds[0] * FRAMES_PER_SECOND, seconds[-1] * FRAMES_PER_SECOND + WINDOW_FRAMES
         spectrum = self._spectrum(samples[first * HOP : (last - 1) * HOP + FRAME])
         starts = [second * FRAMES_PER_SECOND - first for second in seconds]
-        steps = self._steps(self._halves(spectrum, starts), starts)
+        steps = self._steps(self._halves(spectrum, starts, cycle), starts)
         return np.concatenate([self._head.run(None, {_STEPS: steps.whole(start)[None]})[0] for start in starts])
 
     def _spectrum(self, samples: Samples) -> Array:
@@ -83,17 +89,27 @@ class Network:
         spectrum: Array = np.log(power) / np.float32(np.log(10))
         return spectrum
 
-    def _halves(self, spectrum: Array, starts: Sequence[int]) -> _Features:
-        """What the early layers make of a spectrum."""
+    def _halves(self, spectrum: Array, starts: Sequence[int], cycle: int) -> _Features:
+        """What the early layers make of a spectrum that repeats itself after `cycle` frames, or doesn't: 0."""
         firsts = [spectrum[start:][:_EARLY_EDGE] for start in starts]
         lasts = [spectrum[start:][WINDOW_FRAMES - _EARLY_EDGE : WINDOW_FRAMES] for start in starts]
         edges = _Edges.of(starts, self._early.run(firsts + lasts), _EARLY_REACH // _HALF)
+        needed = cycle + 2 * _EARLY_REACH if cycle else len(spectrum)
+        shared = self._blocks(spectrum[:needed])
+        if needed < len(spectrum):
+            # Zeros reach the first and the last halves of all; every window has edges of its own there.
+            reach = _EARLY_REACH // _HALF
+            shared = shared[:, reach + (np.arange(len(spectrum) // _HALF) - reach) % (cycle // _HALF)]
+        return _Features(shared, edges, _HALF)
+
+    def _blocks(self, spectrum: Array) -> Array:
+        """The early layers over any length, block by block with the neighbours that each block sees."""
         parts = []
         for begin in range(0, len(spectrum), _EARLY_BLOCK):
             low = max(0, begin - _EARLY_REACH)
             made = self._early.run([spectrum[low : begin + _EARLY_BLOCK + _EARLY_REACH]])[0]
             parts.append(made[:, (begin - low) // _HALF :][:, : _EARLY_BLOCK // _HALF])
-        return _Features(np.concatenate(parts, axis=1), edges, _HALF)
+        return np.concatenate(parts, axis=1)
 
     def _steps(self, halves: _Features, starts: Sequence[int]) -> _Features:
         """What the late layers make of that."""

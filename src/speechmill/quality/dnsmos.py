@@ -4,7 +4,8 @@
 Scores are those of Microsoft's `speechmos` (the model and windowing that Emilia and the DNS challenges
 report), not personalised: audio under 9.01 s is repeated, a window of 9.01 s is scored every second, raw
 scores go through a polynomial, windows are averaged. Upstream computes each window afresh; here windows
-share what they have in common (see `_dnsmos_network`), and the scores differ by rounding alone.
+share what they have in common (see `_dnsmos_network`), and the scores differ by rounding alone. Of audio that is
+repeated and a multiple of 20 ms long, one repeat is computed.
 Source: Reddy et al., "DNSMOS P.835", ICASSP 2022; https://github.com/microsoft/DNS-Challenge.
 """
 
@@ -67,7 +68,8 @@ class Backend:
         if len(samples) < SHORTEST_S * WORKING_HZ:
             raise Unscorable("too-short", f"{len(samples) / WORKING_HZ:.3f} s; DNSMOS needs {SHORTEST_S} s")
         filled = _repeated(samples)
-        raw = self._network.windows(filled, _window_seconds(len(filled))).astype(np.float64)
+        period = len(samples) if len(filled) > len(samples) else 0
+        raw = self._network.windows(filled, _window_seconds(len(filled)), period=period).astype(np.float64)
         square, linear, constant = POLYNOMIALS.T
         means = (square * raw**2 + linear * raw + constant).mean(axis=0)
         return dict(zip(COLUMNS, means.tolist(), strict=True))
