@@ -222,6 +222,8 @@ SIGNS = _table("""
 ≤ = less than or equal to
 ≥ = greater than or equal to
 ≠ = not equal to
+² = squared
+³ = cubed
 """) | {sign: [[names[1]]] for sign, names in MONEY.items()}
 IN_ADDRESS = _table("""
 . = dot
@@ -252,3 +254,10 @@ REIGNED = frozenset(  # ... and behind one of these an ordinal
     )
 )
 NO_NUMERALS = frozenset(listed("I CIVIL MIX MILD DIM LIVID VIVID CD DC MD MC DI LI MI MM CC CM IM ID DL"))
+EMPHASISED = frozenset(  # short words that are shouted more often than they are acronyms
+    listed(
+        "A ALL AM AN AND ANY ARE AS AT BAD BE BIG BUT BY CAN DAY DID DO FOR GET GO GOT HAD HAS HE HER HIM HIS HOW I IF"
+        " IN IS IT ITS LET MAN ME MEN MY NEW NO NOT NOW OF OH OLD ON ONE OR OUR OUT OWN SAY SEE SHE SO THE TO TOO TWO"
+        " UP USE WAS WAY WE WHO WHY YES YET YOU"
+    )
+)

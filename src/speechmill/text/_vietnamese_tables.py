@@ -179,6 +179,8 @@ SIGNS = (
 ≤ = nhỏ hơn hoặc bằng
 ≥ = lớn hơn hoặc bằng
 ≠ = khác
+² = bình phương
+³ = lập phương
 """)
     | MONEY
 )

@@ -48,6 +48,23 @@ def graphemes(text: str) -> list[str]:
     return found
 
 
+@functools.cache
+def _letters() -> Any:
+    import regex
+
+    return regex.compile(rf"[\p{{L}}\p{{M}}][\p{{L}}\p{{M}}'{_JOINERS}]*")
+
+
+def letters(text: str) -> list[str]:
+    """List the runs of letters with their marks and inner apostrophes.
+
+    >>> letters("ẹ́kọ́ n'est-ce m²")
+    ['ẹ́kọ́', "n'est", 'ce', 'm']
+    """
+    found: list[str] = _letters().findall(text)
+    return [run for run in (one.rstrip("'") for one in found) if run]
+
+
 def folded(text: str, language: str | None = None) -> str:
     """Fold case as the language does, in NFC: a Turkish I is a dotless ı.
 
@@ -86,6 +103,8 @@ def _plain(character: str) -> str:
         return character
     if ord(character) in _SAME:
         return _SAME[ord(character)]
+    if "\u2160" <= character <= "\u217f":  # Roman numerals as characters of their own
+        return unicodedata.normalize("NFKC", character).upper()
     digit = unicodedata.decimal(character, None)
     if digit is not None:
         return str(digit)

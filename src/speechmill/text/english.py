@@ -15,7 +15,7 @@ from speechmill.text import _english_tables as tables
 from speechmill.text import roman
 from speechmill.text._english_numbers import ONES, cardinal, digits, ordinal, plural, whole, year
 from speechmill.text._ways import Place, Rule, Ways, at, chain, first_match, unique
-from speechmill.text.characters import folded
+from speechmill.text.characters import folded, letters
 
 DOTTED = frozenset(tables.ABBREVIATIONS)
 
@@ -24,13 +24,13 @@ _MONEY_SIGN = "[" + "".join(tables.MONEY) + "]"
 _UNIT = "|".join(sorted(map(re.escape, tables.UNITS), key=len, reverse=True))
 _SUFFIX = "|".join(sorted(tables.SUFFIXES, key=len, reverse=True))
 _RUN = re.compile(
-    rf"(?P<ordinal>\d+(?:st|nd|rd|th))(?![a-z])|(?P<number>{_NUMBER})|(?P<word>[^\W\d_](?:[^\W\d]|['\u0300-\u036f])*)|(?P<sign>.)"
+    rf"(?P<ordinal>\d+(?:st|nd|rd|th))(?![a-z])|(?P<number>{_NUMBER})|(?P<word>[^\W\d_²³](?:[^\W\d²³]|['\u0300-\u036f])*)|(?P<sign>.)"
 )
-_LETTERS = re.compile(r"[^\W\d_](?:[^\W\d_]|['\u0300-\u036f])*")
 _DOMAIN = r"(?:[\w-]+\.)+(?:com|org|net|edu|gov|io|ai|info|app|dev|tv|me|uk|us|ca|au|de|fr|jp|vn|eu|co)"
 _DIGIT_WORDS = {"oh", *ONES[:10]}
 _A_NUMBER = re.compile(rf"-?{_MONEY_SIGN}?(?:{_NUMBER})?[¼-¾⅐-⅞]?(?<=.)")
 _YEAR = re.compile(r"1[1-9]\d\d|20\d\d")
+_SOUND = re.compile("m+|h+m+|m+h+m+|s+h+|b+r+|g+r+|p+s+t+|t+s+k+|p+f+t+|z+|nth")  # words without a vowel
 _DAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?")
 
 
@@ -262,7 +262,9 @@ def _acronym(match: re.Match[str], place: Place) -> Ways:
     letters = [*letters[:-1], letters[-1] + "'s"] if ending else letters
     word = [(symbol + ending).lower()]
     has_vowel = re.search("[AEIOUY]", symbol) is not None
-    return ([word, letters] if len(symbol) > 3 and has_vowel else [letters, word]) if has_vowel else [letters]
+    if not has_vowel:
+        return [letters]
+    return [word, letters] if len(symbol) > 3 or symbol in tables.EMPHASISED else [letters, word]
 
 
 def _compound(match: re.Match[str], place: Place) -> Ways:
@@ -300,21 +302,21 @@ def _pieces(symbol: str, place: Place) -> Ways:
             parts.append(_word(piece["word"], place))
         elif piece["sign"] in tables.SIGNS:
             parts.append(tables.SIGNS[piece["sign"]])
-    return chain(*parts) if parts else []
+    return chain(*filter(None, parts)) if any(parts) else []
 
 
 def _word(text: str, place: Place) -> Ways:
     """Read letters as a word, or spelled where they have no vowel."""
     parts: Ways = []
-    for run in _LETTERS.findall(text):
-        word = folded(run, "en").strip("'")
-        mute = re.fullmatch("[bcdfghjklmnpqrstvwxz]{2,}", word) is not None and not place.shouted
+    for run in letters(text):
+        word = folded(run, "en")
+        mute = re.fullmatch("[bcdfghjklmnpqrstvwxz]{2,}", word) is not None and not _SOUND.fullmatch(word)
         capital = run.isupper() and len(run) > 1 and not place.shouted
         if mute or (capital and len(run) < 4 and len(text) != len(place.symbol)):
             parts.append(spelled(run))
-        elif word:
+        else:
             parts.append([word])
-    return [[word for part in parts for word in part]]
+    return [[word for part in parts for word in part]] if parts else []
 
 
 def spelled(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from speechmill.core.timebase import tick
 from speechmill.core.types import Word
 from speechmill.text import english, vietnamese
 from speechmill.text._ways import Place, Ways
-from speechmill.text.characters import folded, plain
+from speechmill.text.characters import folded, letters, plain
 from speechmill.text.tokens import Split, Token, tokens
 
 Way = tuple[str, ...]
@@ -83,15 +83,8 @@ def _as_it_stands(place: Place) -> Ways:
     """Read letters as they stand; a number or a sign has no reading here."""
     if any(character.isnumeric() for character in place.symbol):
         return []
-    kept = "".join(c if c.isalpha() or c in "'\u200c\u200d" or _is_mark(c) else " " for c in place.symbol)
-    words = [word for word in (part.strip("'") for part in folded(kept, place.language).split()) if word]
+    words = letters(folded(place.symbol, place.language))
     return [words] if words else []
-
-
-def _is_mark(character: str) -> bool:
-    import unicodedata
-
-    return unicodedata.category(character).startswith("M")
 
 
 def fold(said: Spoken, words: Sequence[Word], duration: float, chosen: Sequence[int] | None = None) -> tuple[Word, ...]:

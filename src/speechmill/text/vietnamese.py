@@ -15,7 +15,7 @@ from speechmill.text import _vietnamese_tables as tables
 from speechmill.text import roman
 from speechmill.text._vietnamese_numbers import cardinal, digits, month, whole, year
 from speechmill.text._ways import Place, Rule, Ways, at, chain, first_match, unique
-from speechmill.text.characters import folded, tones_placed
+from speechmill.text.characters import folded, letters, tones_placed
 
 DOTTED = frozenset(name.casefold() for name in (*tables.ABBREVIATIONS, *tables.TITLES) if len(name) > 1)
 
@@ -29,8 +29,7 @@ _SUFFIXES: dict[str, Ways] = {
     "k": [["nghìn"], ["ngàn"], ["ca"]], "tr": [["triệu"]], "triệu": [["triệu"]], "tỷ": [["tỷ"]], "tỉ": [["tỷ"]],
     "nghìn": [["nghìn"]], "ngàn": [["ngàn"]],
 }  # fmt: skip
-_RUN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>[^\W\d_](?:[^\W\d]|[\u0300-\u036f])*)|(?P<sign>.)")
-_LETTERS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_RUN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>[^\W\d_²³](?:[^\W\d²³]|[\u0300-\u036f])*)|(?P<sign>.)")
 _DOMAIN = r"(?:[\w-]+\.)+(?:com|org|net|edu|gov|io|ai|info|app|dev|tv|me|vn|uk|jp|cn)"
 _YEAR = re.compile(r"1\d\d\d|20\d\d")
 _DAYS = frozenset({"ngày", "mùng", "mồng", "hôm", "sáng", "chiều", "tối", "trưa", "đêm"})
@@ -288,17 +287,17 @@ def _pieces(symbol: str, place: Place) -> Ways:
             parts.append(_word(piece["word"], place, symbol))
         elif piece["sign"] in tables.SIGNS:
             parts.append(tables.SIGNS[piece["sign"]])
-    return chain(*parts) if parts else []
+    return chain(*filter(None, parts)) if any(parts) else []
 
 
 def _word(text: str, place: Place, symbol: str) -> Ways:
     parts: Ways = []
-    for run in _LETTERS.findall(text):
+    for run in letters(text):
         if run.isupper() and len(run) > 1 and len(run) < len(symbol) and not place.shouted:
             parts.append(spelled(run))
         else:
             parts.append([tones_placed(folded(run, "vi"))])
-    return [[word for part in parts for word in part]]
+    return [[word for part in parts for word in part]] if parts else []
 
 
 def spelled(text: str) -> list[str]:
@@ -328,7 +327,7 @@ _RULES: tuple[Rule, ...] = tuple(
     (re.compile(pattern, flags), say)
     for pattern, flags, say in (
         (rf"(?:https?://|www\.)\S+|\S+@\S+\.\w+|{_DOMAIN}(?:[/?:]\S*)?", re.I, _address),
-        (r"(?:\+84|0)\d{8,}|\+?\(?\d+\)?(?:[-.]\d{2,}){2,}(?<!\.000)|\+\d{7,}", 0, _phone),
+        (r"1[89]00[.-]?\d{4,6}|(?:\+84|0)\d{8,}", 0, _phone),
         (rf"(?P<sign>[-+])?(?P<number>{_NUMBER})", 0, _number),
         (rf"(?P<minus>-)?(?P<money>{_MONEY_SIGN})\s?{_NUMBERS}(?P<suffix>{_SUFFIX})?", 0, _money),
         (rf"{_NUMBERS}(?P<suffix>{_SUFFIX})?\s?(?P<money>{_MONEY_SIGN}|{_CODE})", 0, _money),
@@ -336,6 +335,7 @@ _RULES: tuple[Rule, ...] = tuple(
         (rf"(?P<sign>[-+])?(?P<number>{_NUMBER})%?(?:-(?P<other>{_NUMBER}))?%", 0, _percent),
         (r"(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})", 0, _date),
         (r"(?P<day>\d{1,2})[-/.](?P<month>\d{1,2})[-/.](?P<year>\d{4}|\d\d)", 0, _date),
+        (r"\+?\(?\d+\)?(?:[-.]\d{2,}){2,}|\+\d{7,}", 0, _phone),
         (r"(?P<month>\d{1,2})[-/](?P<year>(?:19|20)\d\d)", 0, _month_year),
         (rf"{_NUMBERS}(?P<unit>{_UNIT})(?:/(?P<per>{_UNIT}))?", 0, _measured),
         (rf"(?P<unit>{_UNIT})(?:/(?P<per>{_UNIT}))?", 0, _unit),
