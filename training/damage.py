@@ -38,6 +38,23 @@ def unit(samples: Signal) -> Signal:
     return samples / (np.sqrt(np.mean(samples**2)) + 1e-12)
 
 
+def varied(rng: Rng, noise: Signal) -> Signal:
+    """The same noise through another microphone, or switched on and off."""
+    if rng.random() < 0.7:
+        frequency = np.log(np.maximum(np.fft.rfftfreq(len(noise), 1 / HZ), 40.0))
+        curve = np.interp(frequency, np.linspace(np.log(40), np.log(8_000), 9), rng.normal(0, 8, 9))
+        noise = np.fft.irfft(np.fft.rfft(noise) * 10 ** (curve / 20), len(noise))
+    if rng.random() < 0.35:
+        mean_s, share, gate, at = np.exp(rng.uniform(np.log(0.02), np.log(0.5))), rng.uniform(0.1, 0.8), [], 0
+        while at < len(noise):
+            for level, part in ((1.0, share), (10 ** (-rng.uniform(15, 60) / 20), 1 - share)):
+                gate.append(np.full(int(rng.exponential(2 * mean_s * part) * HZ) + 1, level))
+                at += len(gate[-1])
+        smooth = np.convolve(np.concatenate(gate)[: len(noise)], np.ones(48) / 48, "same")
+        noise = noise * smooth
+    return noise
+
+
 def stretch(rng: Rng, samples: Signal, num_samples: int) -> Signal:
     """A random stretch, repeated from its start where it is too short."""
     return np.resize(np.roll(samples, -int(rng.integers(len(samples)))), num_samples)
@@ -392,14 +409,17 @@ def _decoded(data: bytes, hertz: int) -> Signal:
     return np.concatenate(parts).astype(np.float64)
 
 
-def exponential_room(rng: Rng) -> Signal:
-    """A made-up room: the direct path, some echoes, a tail that decays by 60 dB in 0.15 to 1.2 s."""
+def exponential_room(rng: Rng, lowest_db: float) -> Signal:
+    """A made-up room: the direct path, some echoes, a tail that decays by 60 dB in 0.15 to 1.2 s.
+
+    lowest_db: how far the direct path may lie above the rest at least; 15 dB at most.
+    """
     decay, num_samples = rng.uniform(0.15, 1.2), int(0.9 * HZ)
     tail = rng.standard_normal(num_samples) * 10 ** (-3 * np.arange(num_samples) / (decay * HZ))
     tail[: int(rng.uniform(0.002, 0.02) * HZ)] = 0
     for start in rng.integers(16, 800, 6):
         tail[start] += rng.normal() * 3
-    room = tail / (np.sqrt(np.sum(tail**2)) + 1e-12) * 10 ** (-rng.uniform(-6, 15) / 20)
+    room = tail / (np.sqrt(np.sum(tail**2)) + 1e-12) * 10 ** (-rng.uniform(lowest_db, 15) / 20)
     room[0] = 1.0
     return room
 

@@ -3,7 +3,8 @@
 
 An example is a stretch of a clean clip, damaged by families of its split (damage.py), reduced to features, with
 labels of `speechmill.measures.stoi` and the package `pesq` against the clean stretch. Every example has a seed of
-its own: the same split, number and seed give the same example, whatever was made before.
+its own: the same split, number and seed give the same example, whatever was made before. `varied` is more of `train`,
+its noises coloured and gated at random and its rooms more distant.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ LEVEL_DB = (-42.0, -14.0)  # power of speech, before clipping codecs and 16 bits
 STEP = 4 * HOP  # samples of one step of the network
 WARP = 0.1  # voices are made up to so much slower or faster, in training only
 SHARES = {"room": 0.2, "noise": 0.65, "second noise": 0.15, "processing": 0.4, "second processing": 0.15}
+VARIED = {**SHARES, "second noise": 0.35}
 
 
 def load(path: Path) -> Signal:
@@ -45,8 +47,9 @@ class Split:
 
     def __init__(self, data: Path, name: str) -> None:
         table = tomllib.loads(SPLITS.read_text(encoding="utf-8"))
-        families = table["test" if name == "other" else name]
-        self.warped = name == "train"
+        families = table[{"other": "test", "varied": "train"}.get(name, name)]
+        self.warped, self.varied = name in ("train", "varied"), name == "varied"
+        self.shares = VARIED if self.varied else SHARES
         self.noises, self.processing = families["noise"], families["processing"]
         noise_rir = data / "noise_rir"
         self.material = Material(_speech(data, name, families["speakers"]))
@@ -96,25 +99,31 @@ class Split:
 
     def _damaged(self, rng: Rng, clean: Signal) -> tuple[Signal, dict[str, Any]]:
         samples, done = clean.copy(), {"noise": [], "processing": [], "room": False, "snr_db": None}
-        if rng.random() < SHARES["room"]:
+        if rng.random() < self.shares["room"]:
             samples, done["room"] = fftconvolve(samples, self._room(rng))[: len(clean)], True
-        draw = rng.random()
-        for _ in range((draw < SHARES["noise"]) + (draw < SHARES["noise"] * SHARES["second noise"])):
+        for _ in range(self._times(rng, "noise")):
             name, snr_db = str(rng.choice(self.noises)), float(rng.uniform(*SNR_DB))
-            noise = damage.unit(damage.NOISES[name](rng, len(clean), self.material))
+            noise = damage.NOISES[name](rng, len(clean), self.material)
+            noise = damage.unit(damage.varied(rng, noise) if self.varied else noise)
             samples = samples + noise * np.sqrt(np.mean(clean**2)) * 10 ** (-snr_db / 20)
             done["noise"].append(name)
             done["snr_db"] = snr_db
-        draw = rng.random()
-        for _ in range((draw < SHARES["processing"]) + (draw < SHARES["processing"] * SHARES["second processing"])):
+        for _ in range(self._times(rng, "processing")):
             name = str(rng.choice(self.processing))
             samples = damage.PROCESSING[name](rng, samples)
             done["processing"].append(name)
         return samples, done
 
+    def _times(self, rng: Rng, kind: str) -> int:
+        """None, one, or two of a kind."""
+        draw, once = rng.random(), self.shares[kind]
+        return int(draw < once) + int(draw < once * self.shares[f"second {kind}"])
+
     def _room(self, rng: Rng) -> Signal:
         rooms = self.material.rooms
-        return rooms[rng.integers(len(rooms))] if rooms else damage.exponential_room(rng)
+        if rooms:
+            return rooms[rng.integers(len(rooms))]
+        return damage.exponential_room(rng, -12.0 if self.varied else -6.0)
 
 
 def _speech(data: Path, name: str, speakers: list[int]) -> list[Signal]:
@@ -132,16 +141,13 @@ def _per_step(middles: Signal, spans: Signal, num_frames: int) -> tuple[np.ndarr
     return np.interp(times, middles, spans).astype(np.float16), nearest < 0.1
 
 
-def make(data: Path, folder: Path, name: str, seconds: float, seed: int, part: int, parts: int) -> None:
-    """Make examples of a split until they are so many seconds; write shards of 200 as they come."""
-    split, total, shard = Split(data, name), 0.0, []
-    number = part
-    while total < seconds / parts:
+def make(data: Path, folder: Path, name: str, count: int, seed: int, part: int, parts: int) -> None:
+    """Make every `parts`-th of a split's examples from `part` on; write shards of 200 as they come."""
+    split, shard, number = Split(data, name), [], part
+    for number in range(part, count, parts):
         found = split.example(seed, number)
-        number += parts
         if found is not None:
             shard.append(found)
-            total += len(found["features"]) * HOP / HZ
         if len(shard) == 200:
             _write(folder / f"{name}-{part}-{number:07d}.npz", shard)
             shard = []

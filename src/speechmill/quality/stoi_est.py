@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""STOI, intelligibility, estimated without a reference; see `quality._estimator` for what estimates it.
+
+With a clean recording beside the noisy one, `stoi` has the true value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from speechmill.core.stage import Context
+from speechmill.quality import Column, Cut, _estimator
+
+VERSION = "1"
+COST = 0.001  # CPU seconds per second of audio, for estimates
+REQUIRES = ()
+MODELS = ()
+LANGUAGES = None
+DEVICES = _estimator.DEVICES
+
+COLUMNS = {
+    "stoi_est": Column("correlation", (0.0, 1.0), True, "STOI (Taal et al., 2011) as a network estimates it"),
+}
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """No options: a score that others are to compare with has none."""
+
+
+def model_digest(config: Config) -> str:
+    """Name the weights, which come with the package."""
+    return _estimator.digest()
+
+
+class Backend:
+    """Scores segments with the estimate."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.config = config
+        self._estimator = _estimator.Estimator(context.device)
+
+    def score(self, cut: Cut) -> Mapping[str, float]:
+        """Return `stoi_est`. Raises Unscorable: "too-short" under 0.25 s, "silence"."""
+        return {"stoi_est": float(self._estimator.scores(cut.samples)[_estimator.STOI])}
