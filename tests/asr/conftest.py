@@ -34,6 +34,13 @@ def tiny_onnx() -> ModuleType:
     return maker("tiny_onnx")
 
 
+@pytest.fixture(scope="session")
+def tiny_transformers() -> ModuleType:
+    """Makers of small random networks of the transformers library."""
+    pytest.importorskip("transformers")
+    return maker("tiny_transformers")
+
+
 @pytest.fixture
 def context(tmp_path) -> Context:
     """A context whose models are those of installed wheels."""

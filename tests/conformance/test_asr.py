@@ -39,6 +39,11 @@ MADE = {
         name: (made("tiny_onnx", name), {"precision": "float32"}) for name in ("nemo_ctc", "nemo_tdt", "nemo_aed")
     },
     "sherpa_onnx": {name: (made("tiny_onnx", name), {}) for name in ("zipformer_ctc", "transducer", "omnilingual")},
+    "transformers": {
+        "wav2vec2": (made("tiny_transformers", "wav2vec2"), {}),
+        "mms": (made("tiny_transformers", "mms"), {"target_lang": "eng"}),
+        "transformers_whisper": (made("tiny_transformers", "whisper"), {}),
+    },
 }
 WITHOUT_TIMES = {"nemo_aed"}  # their utterances have no words
 CASES = [(name, model) for name in registry.names("asr") for model in MADE.get(name, {"": None})]

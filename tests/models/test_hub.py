@@ -199,6 +199,22 @@ def test_a_hub_is_asked_once_and_only_for_what_is_read(tmp_path, made_hub):
     assert made_hub.asked == []
 
 
+def test_one_of_two_formats_is_fetched(tmp_path, made_hub, monkeypatch):
+    monkeypatch.setitem(FILES, "model.safetensors", b"the same weights")
+    found = folder(weights(tmp_path))
+    assert {path.name for path in found.iterdir()} == {"config.json", "model.bin"}
+
+
+def test_the_second_format_is_fetched_where_the_first_is_not_there(tmp_path, made_hub, monkeypatch):
+    monkeypatch.setitem(FILES, "model.safetensors", FILES["model.bin"])
+    monkeypatch.delitem(FILES, "model.bin")
+    found = folder(weights(tmp_path))
+    assert {path.name for path in found.iterdir()} == {"config.json", "model.safetensors"}
+    made_hub.asked.clear()
+    assert folder(weights(tmp_path)) == found
+    assert made_hub.asked == []
+
+
 def test_what_a_cache_lacks_is_fetched(tmp_path, made_hub):
     snapshot = cached(tmp_path)
     (snapshot / "model.bin").unlink()

@@ -30,7 +30,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 class Weights(Struct, frozen=True):
     """Which model a backend is to load, and which files of it.
 
-    Files are glob patterns; "a or b" where one of them will do.
+    Files are glob patterns; "a or b" where one of them will do, the better one first.
     """
 
     backend: str  # opens the messages: "asr faster_whisper"
@@ -39,6 +39,11 @@ class Weights(Struct, frozen=True):
     also: tuple[str, ...] = ()  # read where they are there
     revision: str | None = None  # commit, tag or branch of the hub's repository; None is the newest
     cache: str | None = None  # folder of fetched weights; None is the hub library's own
+
+    @property
+    def preferred(self) -> list[str]:
+        """Patterns with the first of several formats only: a repository may hold its weights in three."""
+        return [*(entry.split(" or ")[0] for entry in self.needed), *self.also]
 
     @property
     def patterns(self) -> list[str]:
@@ -114,27 +119,40 @@ def _fetched(weights: Weights) -> Path:
         raise MissingDependency(
             f"{weights.backend}: {weights.model!r} comes from a hub: pip install huggingface_hub"
         ) from None
-    wanted = functools.partial(
-        snapshot_download,
-        weights.model,
-        revision=weights.revision,
-        cache_dir=weights.cache,
-        allow_patterns=weights.patterns,
-    )
-    # The hub's client raises OSError's children for the network and the cache, ValueError for malformed ids.
-    try:
-        cached = Path(str(wanted(local_files_only=True)))
-        absent = None
-    except (OSError, ValueError) as error:
-        cached, absent = None, error
-    if cached is not None and (_offline() or not _lacking(cached, weights)):
-        return cached
-    if _offline():
-        raise _missing(weights, "SPEECHMILL_OFFLINE is set") from absent
-    try:
-        return Path(str(wanted()))
-    except (OSError, ValueError) as error:
-        raise _missing(weights, f"its hub could not be reached ({type(error).__name__})") from error
+    found, failure = None, None
+    for patterns, local in _tries(weights):
+        # The hub's client raises OSError's children for the network and the cache, ValueError for malformed ids.
+        try:
+            found = Path(
+                str(
+                    snapshot_download(
+                        weights.model,
+                        revision=weights.revision,
+                        cache_dir=weights.cache,
+                        allow_patterns=patterns,
+                        local_files_only=local,
+                    )
+                )
+            )
+        except (OSError, ValueError) as error:
+            failure = error
+            if not local:
+                break
+        else:
+            if not _lacking(found, weights):
+                return found
+    if found is not None:
+        return found  # whoever asked names what it lacks
+    why = "SPEECHMILL_OFFLINE is set" if _offline() else f"its hub could not be reached ({type(failure).__name__})"
+    raise MissingModel(
+        f"{weights.backend}: weights of {weights.model!r} are not here and {why}. {_help(weights)}"
+    ) from failure
+
+
+def _tries(weights: Weights) -> list[tuple[list[str], bool]]:
+    """Patterns, and whether only the cache is asked: what is here is enough, and one format of several is."""
+    both = (weights.preferred, weights.patterns)
+    return [(patterns, local) for local in ((True,) if _offline() else (True, False)) for patterns in both]
 
 
 def _cached_commit(weights: Weights) -> str | None:
@@ -164,10 +182,6 @@ def _hubs_commit(model: str, revision: str, offline: bool) -> str | None:
 
 def _offline() -> bool:
     return os.environ.get("SPEECHMILL_OFFLINE", "") not in ("", "0")
-
-
-def _missing(weights: Weights, why: str) -> MissingModel:
-    return MissingModel(f"{weights.backend}: weights of {weights.model!r} are not here and {why}. {_help(weights)}")
 
 
 def _help(weights: Weights) -> str:
