@@ -120,7 +120,7 @@ def train(out: Path, epochs: int, seed: int) -> Estimator:
     sample = examples.features[:: max(1, len(examples.features) // 100_000)].astype(np.float32)
     network = Estimator(sample.mean(0), sample.std(0))
     average, best, best_score = copy.deepcopy(network), copy.deepcopy(network), -np.inf
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-3)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     rounds = epochs * (len(examples.batches(rng)) + 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=rounds, pct_start=0.15)
     for epoch in range(epochs):
@@ -128,7 +128,7 @@ def train(out: Path, epochs: int, seed: int) -> Estimator:
         network.train()
         for numbers in examples.batches(rng):
             batch = examples.batch(numbers)
-            loss = cost(network(vary(batch["features"], rng)), batch)
+            loss = cost(network(hide(vary(batch["features"], rng), network.mean, rng)), batch)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -148,10 +148,19 @@ def train(out: Path, epochs: int, seed: int) -> Estimator:
 def vary(features: Tensor, rng: np.random.Generator) -> Tensor:
     """Another loudness and another microphone: neither changes what a cut should score, much."""
     count, _, bands = features.shape
-    points = rng.normal(0, 0.2, (count, 6))
+    points = rng.normal(0, 0.25, (count, 6))
     curves = np.stack([np.interp(np.linspace(0, 5, bands), np.arange(6), curve) for curve in points])
-    offset = rng.normal(0, 0.1, (count, 1)) + curves
+    offset = rng.normal(0, 0.15, (count, 1)) + curves
     return features + torch.from_numpy(offset.astype(np.float32))[:, None]
+
+
+def hide(features: Tensor, mean: Tensor, rng: np.random.Generator) -> Tensor:
+    """Put the average in place of up to eight neighbouring bands in half of the examples: no band may decide alone."""
+    count, _, bands = features.shape
+    first = rng.integers(0, bands, count)[:, None]
+    number, width = np.arange(bands), rng.integers(1, 9, count)[:, None]
+    hidden = (number >= first) & (number < first + width) & (rng.random(count) < 0.5)[:, None]
+    return torch.where(torch.from_numpy(hidden)[:, None], mean, features)
 
 
 def cost(found: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor]) -> Tensor:

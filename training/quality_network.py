@@ -17,6 +17,7 @@ BANDS = 48
 CHANNELS = (16, 32, 48, 64)
 WIDTH = 96
 DILATIONS = (1, 2, 4)
+DROPPED = 0.15
 PESQ_LOW, PESQ_HIGH = 1.0, 4.65
 
 
@@ -61,13 +62,15 @@ class Estimator(nn.Module):
             layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
         self.spectral = nn.Sequential(*layers)
         self.narrow = nn.Sequential(nn.Conv1d(CHANNELS[-1] * BANDS // 16, WIDTH, 1, bias=False), nn.BatchNorm1d(WIDTH))
-        self.steps = nn.Sequential(nn.ReLU(), Whole(), *(Neighbours(d) for d in DILATIONS), nn.ReLU())
+        self.steps = nn.Sequential(
+            nn.ReLU(), nn.Dropout1d(DROPPED), Whole(), *(Neighbours(d) for d in DILATIONS), nn.ReLU()
+        )
         self.attention = nn.Conv1d(WIDTH, 2, 1)
         self.stoi = nn.Conv1d(WIDTH, 1, 1)
-        self.pesq = nn.Sequential(nn.Dropout(0.1), nn.Linear(4 * WIDTH, 64), nn.ReLU(), nn.Linear(64, 1))
+        self.pesq = nn.Sequential(nn.Dropout(DROPPED), nn.Linear(4 * WIDTH, 64), nn.ReLU(), nn.Linear(64, 1))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        planes = self.spectral(((features - self.mean) / self.deviation)[:, None])
+        planes = self._planes(((features - self.mean) / self.deviation)[:, None])
         steps = self.steps(self.narrow(planes.permute(0, 1, 3, 2).flatten(1, 2)))
         weights = torch.softmax(self.attention(steps), dim=2)
         per_step = torch.sigmoid(self.stoi(steps))[:, 0]
@@ -75,6 +78,13 @@ class Estimator(nn.Module):
         heard = (steps * weights[:, 1:]).sum(2)
         pesq = self.pesq(torch.cat([moments(steps), heard, steps.amax(2)], dim=1))[:, 0]
         return stoi, PESQ_LOW + (PESQ_HIGH - PESQ_LOW) * torch.sigmoid(pesq), per_step
+
+    def _planes(self, bands: Tensor) -> Tensor:
+        """The costly part; in training at half the precision, for a third less time."""
+        if not self.training:
+            return self.spectral(bands)
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.spectral(bands.contiguous(memory_format=torch.channels_last)).float()
 
 
 class Calibrated(nn.Module):
