@@ -83,10 +83,11 @@ def check(device: str) -> None:
     """
     from speechmill import models
     from speechmill.core.errors import ServerUnavailable
-    from speechmill.serving.health import health
+    from speechmill.serving.health import READY, health
     from speechmill.serving.networks import served
 
-    rows = health(device, served(models.path))
-    print_table("", ("server", "network", "state"), rows)
-    if bad := [row for row in rows if row[2] != "ready"]:
-        raise ServerUnavailable(f"{len(bad)} of {len(rows)} networks can't be used; see above")
+    found = health(device, served(models.path))
+    rows = [(one.server, one.network, one.rows, one.batches, one.state) for one in found]
+    print_table("", ("server", "network", "rows", "batches", "state"), rows)
+    if bad := [one for one in found if one.state != READY]:
+        raise ServerUnavailable(f"{len(bad)} of {len(found)} networks can't be used; see above")

@@ -18,7 +18,7 @@ from typing import Any
 from speechmill.core.errors import MissingDependency
 
 SERVICE = "inference.GRPCInferenceService"
-CALLS = ("ServerReady", "ModelReady", "ModelConfig", "ModelInfer")
+CALLS = ("ServerReady", "ModelReady", "ModelConfig", "ModelStatistics", "ModelInfer")
 
 # message -> its fields: name, number, type. A star: repeated. A capital: a message of this table.
 _MESSAGES = {
@@ -28,6 +28,9 @@ _MESSAGES = {
     "ModelReadyResponse": (("ready", 1, "bool"),),
     "ModelConfigRequest": (("name", 1, "string"), ("version", 2, "string")),
     "ModelConfigResponse": (("config", 1, "Config"),),
+    "ModelStatisticsRequest": (("name", 1, "string"), ("version", 2, "string")),
+    "ModelStatisticsResponse": (("model_stats", 1, "*Statistics"),),
+    "Statistics": (("inference_count", 4, "uint64"), ("execution_count", 5, "uint64")),
     "Config": (
         ("max_batch_size", 4, "int32"),
         ("input", 5, "*Input"),

@@ -77,7 +77,7 @@ class Backend:
 
 def networks(model_path: Callable[[str], Path]) -> dict[str, bytes]:
     """Return what a server can have, by name."""
-    return parts.networks((model_path(MODELS[0]) / FILE).read_bytes())
+    return {parts.EARLY: parts.networks((model_path(MODELS[0]) / FILE).read_bytes())[parts.EARLY]}
 
 
 def _repeated(samples: Samples) -> Samples:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -171,5 +172,12 @@ def _wait(process: subprocess.Popen[bytes], address: str, log: Path | None) -> N
         time.sleep(0.1)
     status = process.poll()
     how = f"ended with status {status}" if status is not None else f"was not ready after {START_S:.0f} s"
-    said = f":\n{log.read_text(errors='replace')[-2000:]}" if log else "; see above"
+    said = f":\n{_faults(log.read_text(errors='replace'))}" if log else "; see above"
     raise ServerUnavailable(f"the server at {address} {how}{said}")
+
+
+def _faults(log: str) -> str:
+    """Return the lines that Triton marks as errors, or the last ones."""
+    lines = log.splitlines()
+    marked = [line for line in lines if re.match(r"E\d{4} |error:", line)]
+    return "\n".join(marked[:5] or lines[-10:])

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Triton server gives what a worker computes itself, whoever else asks at the same time."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechmill import models
+from speechmill.core.errors import ItemError, ServerUnavailable
+from speechmill.core.stage import Context
+from speechmill.core.types import Interval, Utterance
+from speechmill.diarize import dvector
+from speechmill.formats.array_audio import ArrayAudio
+from speechmill.formats.audio import read_audio
+from speechmill.models.inference import session
+from speechmill.quality import Cut, dnsmos
+from speechmill.serving import tritonserver
+from speechmill.serving.health import READY, health
+from speechmill.vad import silero
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def talk(shared_data):
+    """75 s of a telephone call: more than one block for the VAD."""
+    samples, sampling_rate = read_audio(shared_data / "two_speakers" / "sample.flac")
+    assert sampling_rate == 16_000
+    mono = samples.mean(axis=0) if samples.ndim == 2 else samples
+    return np.tile(mono.astype(np.float32), 3)[: 75 * 16_000]
+
+
+def backend(module, device="cpu"):
+    return module.Backend(module.Config(), Context(Path(), models.path, device))
+
+
+def noise(seed, *shape):
+    return (0.1 * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
+
+
+def feeds_of(network, seed, free):
+    """An input of two rows, or of one recording; what varies is `free` long."""
+    rows = (2,) if network.by_rows else ()
+    shapes = {one.name: [*rows, *(free if size == -1 else size for size in one.dims)] for one in network.inputs}
+    return {name: np.abs(noise(seed, *shape)) for name, shape in shapes.items()}
+
+
+def apart(found, wanted):
+    assert [one.shape for one in found] == [one.shape for one in wanted]
+    return max(float(np.abs(one - other).max()) for one, other in zip(found, wanted, strict=True))
+
+
+def test_every_network_gives_what_it_gives_here_though_many_ask_at_once(triton, networks):
+    for network in networks.values():
+        here = session(network.model)
+        given = [feeds_of(network, seed, free=24 + 8 * (seed % 3)) for seed in range(12)]
+        served = session(network.model, name=network.name, device=triton)
+        with ThreadPoolExecutor(6) as clients:
+            answers = list(clients.map(lambda feeds, served=served: served.run(None, feeds), given))
+        for feeds, answer in zip(given, answers, strict=True):
+            assert apart(answer, here.run(None, feeds)) < 1e-5, network.name
+
+
+def test_requests_were_put_together(triton, networks):
+    session(networks["dvector"].model)  # the test before this one has asked; alone, this one asks itself
+    served = session(networks["dvector"].model, name="dvector", device=triton)
+    with ThreadPoolExecutor(4) as clients:
+        list(clients.map(lambda seed: served.run(None, feeds_of(networks["dvector"], seed, 0)), range(8)))
+    states = {one.network: one for one in health(triton, list(networks.values()))}
+    assert {one.state for one in states.values()} == {READY}
+    assert states["dvector"].rows >= 16
+    assert states["dvector"].batches < states["dvector"].rows / 2  # a request has two rows
+
+
+def test_silero_finds_the_same_speech(triton, talk):
+    audio = ArrayAudio([talk])
+    here, there = backend(silero), backend(silero, triton)
+    probabilities = here.probabilities(audio, 0)
+    assert 0.4 < np.mean(probabilities > 0.5) < 0.95
+    assert np.abs(there.probabilities(audio, 0) - probabilities).max() < 1e-4
+    assert there.speech(audio, 0) == here.speech(audio, 0)
+
+
+def test_dvectors_and_turns_are_the_same(triton, talk):
+    audio = ArrayAudio([talk[: 20 * 16_000]])
+    speech = backend(silero).speech(audio, 0)
+    here, there = backend(dvector), backend(dvector, triton)
+    mels = np.abs(noise(1, 70, 160, 40))
+    assert np.abs(there._encoder.embed(mels) - here._encoder.embed(mels)).max() < 1e-5
+    assert there.diarize(audio, speech, None) == here.diarize(audio, speech, None)
+
+
+@pytest.mark.parametrize("seconds", [1.3, 14.0])
+def test_dnsmos_is_the_same(triton, talk, seconds):
+    samples = talk[: int(seconds * 16_000)]
+    cut = Cut(samples, segment=Utterance("a", 0.0, seconds), speech=[Interval(0.0, seconds)])
+    here, there = backend(dnsmos).score(cut), backend(dnsmos, triton).score(cut)
+    assert here.keys() == there.keys() == {"dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl"}
+    assert all(abs(here[name] - there[name]) < 1e-4 for name in here)
+
+
+def test_a_run_without_its_server_stops_with_2_and_goes_on_when_there_is_one(
+    triton, networks, speechmill, tone_corpus, tmp_path
+):
+    audio = tone_corpus({"one": "hello", "two": "there"})
+    settings = ("--language", "en", "--transcript", "sidecar", "--quality", "dnsmos", "--align", "none")
+
+    def run(name, device, **options):
+        out = tmp_path / name
+        device = ("--device", device, "--workers", 1, "--no-audio")
+        return out, speechmill("run", audio, *settings, *device, "--export", "jsonl", "--out", out, **options).stderr
+
+    _, said = run("there", f"triton://127.0.0.1:{tritonserver.free_port()}?patience_s=0.1", expect=2)
+    assert "no server answered for silero_vad" in said
+    assert "speechmill serve run" in said
+    before = _rows(triton, networks)
+    there, here = run("there", triton)[0], run("here", "cpu")[0]
+    assert all(_rows(triton, networks)[name] > count for name, count in before.items())
+    for one, other in zip(_segments(there), _segments(here), strict=True):
+        scores, wanted = one.pop("scores"), other.pop("scores")
+        assert one == other
+        assert scores.keys() == wanted.keys() == {"dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl"}
+        assert all(abs(scores[name] - wanted[name]) < 1e-4 for name in scores)
+
+
+def _rows(device, networks):
+    asked = [networks["silero_vad"], networks["dnsmos_early"]]
+    return {one.network: one.rows for one in health(device, asked)}
+
+
+def _segments(out):
+    (path,) = (out / "exports" / "jsonl").rglob("segments.jsonl")
+    found = [json.loads(line) for line in path.read_text().splitlines()[1:]]
+    assert len(found) == 2
+    return found
+
+
+def test_an_input_of_a_wrong_shape_is_this_clients_failure_alone(triton, networks):
+    network = networks["dvector"]
+    served = session(network.model, name="dvector", device=triton)
+    good = feeds_of(network, 1, 0)
+
+    def ask(feeds):
+        try:
+            return served.run(None, feeds)
+        except ItemError as error:
+            return error.reason
+
+    with ThreadPoolExecutor(4) as clients:
+        answers = list(clients.map(ask, [good, {"mels": noise(1, 2, 160, 41)}, good, good]))
+    assert answers[1] == "inference-failed"
+    assert all(apart(answers[i], answers[0]) < 1e-5 for i in (2, 3))
+
+
+def test_a_killed_server_gives_way_to_another(program, repository, triton, networks, speechmill, tmp_path):
+    port, network = tritonserver.free_port(), networks["dvector"]
+    feeds = feeds_of(network, 1, 0)
+    with tritonserver.running(repository, program=program, port=port, log=tmp_path / "log") as process:
+        other = triton.removeprefix("triton://")
+        both = session(network.model, name="dvector", device=f"triton://127.0.0.1:{port},{other}?patience_s=5")
+        alone = session(network.model, name="dvector", device=f"triton://127.0.0.1:{port}?patience_s=0.2")
+        wanted = both.run(None, feeds)
+        alone.run(None, feeds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert apart(both.run(None, feeds), wanted) == 0
+        with pytest.raises(ServerUnavailable, match="no server answered for dvector"):
+            alone.run(None, feeds)
+    said = speechmill("serve", "check", f"triton://127.0.0.1:{port}", expect=2)
+    assert "networks can't be used" in said.stderr
+
+
+def test_a_server_refuses_weights_that_were_swapped(program, repository, tmp_path):
+    swapped = tmp_path / "repository"
+    shutil.copytree(repository / "dvector", swapped / "dvector")
+    shutil.copy(repository / "dnsmos_early" / "1" / "model.onnx", swapped / "dvector" / "1" / "model.onnx")
+    with (
+        pytest.raises(ServerUnavailable, match=r"as the repository was written with"),
+        tritonserver.running(swapped, program=program, port=tritonserver.free_port(), log=tmp_path / "log"),
+    ):
+        pass
