@@ -12,14 +12,16 @@ from speechmill.core.stage import Context
 from speechmill.measures.snr import RANGE_DB, snr_db
 from speechmill.quality import Column, Cut
 
-VERSION = "1"
+VERSION = "2"
 COST = 0.0001  # CPU seconds per second of audio, for estimates
 REQUIRES = ()
 MODELS = ()
 LANGUAGES = None
 
 COLUMNS = {
-    "snr_db": Column("dB", RANGE_DB, True, "speech over non-speech power by VAD; quietest frames where cut tight"),
+    "snr_db": Column(
+        "dB", RANGE_DB, True, "speech over non-speech power by VAD; the quiet between sounds where cut tight"
+    ),
 }
 
 
