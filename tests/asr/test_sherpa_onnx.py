@@ -106,6 +106,12 @@ def test_two_models_in_a_folder_are_refused_by_name(tiny_onnx, transducer):
         prepare(Config(model=str(transducer)))
 
 
+def test_a_streaming_model_beside_the_whole_one_is_left_alone(tiny_onnx, tmp_path):
+    folder = tiny_onnx.zipformer_ctc(tmp_path / "model")
+    shutil.copyfile(folder / "model.onnx", folder / "model-streaming.onnx")
+    assert layout(folder, Config(model="")).parts == {"model": folder / "model.onnx"}
+
+
 def test_a_part_that_is_missing_is_an_error_before_any_work(transducer):
     (transducer / "joiner-epoch-1-avg-1.onnx").unlink()
     with pytest.raises(MissingModel, match=r"it needs \*encoder\*\.onnx, \*decoder\*\.onnx and \*joiner\*\.onnx, or"):

@@ -136,6 +136,8 @@ def _chosen(folder: Path, part: str, precision: str) -> Path | None:
     quantised = [path for path in found if ".int8." in path.name]
     plain = [path for path in found if path not in quantised and ".fp16." not in path.name]
     best = (quantised or plain) if precision == "int8" else (plain or quantised)
+    if len(best) > 1 and not part:  # WeNet's releases have a streaming model beside the whole one
+        best = [path for path in best if path.name in ("model.onnx", "model.int8.onnx")] or best
     if len(best) > 1:
         names = ", ".join(path.name for path in best)
         raise MissingModel(f"asr sherpa_onnx: {folder} holds several models: {names}. Leave one in a folder of its own")
