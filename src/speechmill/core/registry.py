@@ -12,6 +12,7 @@ entry point in the group `speechmill.vad`, whose value is a module of the same s
     rebase      rebase(config, base) -> config, where options hold paths (optional)
     model_digest  model_digest(config): identity of weights that no card describes (optional)
     prepare     prepare(config): have weights ready that no card describes; raises MissingModel (optional)
+    SHORTHAND   name of the option that a bare value is: {captions: manual} (optional)
     NOT_IDENTITY  names of options that don't change a result (optional)
     DEVICES     kinds of device it can use: "cpu", "cuda", "triton" (optional; without it: the CPU)
     networks    networks(model_path): the networks it opens, by the names a server has them under (optional)

@@ -73,6 +73,7 @@ class Transcript(Struct, frozen=True):
 
     backend: str
     utterances: tuple[Utterance, ...] = ()
+    warnings: tuple[str, ...] = ()  # what was left out of it, and by which rule
 
 
 class Alignment(Struct, frozen=True):

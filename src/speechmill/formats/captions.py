@@ -3,8 +3,8 @@ r"""Captions: SubRip (.srt) and WebVTT (.vtt), both ways, as utterances.
 
 Reads what W3C's WebVTT describes and what SubRip files in the wild hold: cues without numbers, without blank
 lines between them, with blank lines inside them, with `.` for `,`, and `{\an8}` marks. Overlapping cues stay as
-they are; rolling captions are not merged. Regions, styles and cue settings are dropped, and so are the times
-inside cues.
+they are; `read` merges no rolling captions and drops the times inside cues, `read_rolling` takes captions that roll
+apart by them. Regions, styles and cue settings are dropped.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from msgspec import Struct
 
 from speechmill.core.errors import FormatError
 from speechmill.core.files import write_bytes
-from speechmill.core.timebase import milliseconds
-from speechmill.core.types import Utterance
+from speechmill.core.timebase import milliseconds, tick
+from speechmill.core.types import Utterance, Word
 from speechmill.formats.encoding import read_text
 
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 _ALMOST_TIMES = re.compile(r"\s*\d+:\d\d\S*\s*[-–—]+>?\s*\d+:\d\d")
+_INNER_TIME = re.compile(rf"<{_TIME}>")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>]*)>", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
 _ENTITY = re.compile(r"&(#\d+|#[xX][0-9a-fA-F]+|\w+);", re.ASCII)
@@ -54,6 +55,40 @@ def read(path: Path) -> tuple[Utterance, ...]:
             duration = (cue.end_ms - cue.start_ms) / 1000
             utterances.append(Utterance(words, cue.start_ms / 1000, duration, speaker=speaker))
     return tuple(utterances)
+
+
+def read_rolling(path: Path) -> tuple[Utterance, ...] | None:
+    """Read captions that a recogniser made and that roll; None where the file has no times inside its cues.
+
+    YouTube's automatic captions show each line twice, first word by word with times inside the cue, then whole above
+    the next. Every line is kept once, with its words; a word lasts to the next, the last to the cue's end.
+    Raises FormatError as `read` does.
+    """
+    text = read_text(path)
+    if not (text.startswith("WEBVTT") and _INNER_TIME.search(text)):
+        return None
+    found: list[Utterance] = []
+    for cue in _cues(path, text, is_vtt=True):
+        line = next((line for line in reversed(cue.lines) if _plain(_TAG.sub("", line))), "")
+        words = _inner_words(path, cue, line)
+        whole = " ".join(word.symbol for word in words)
+        if words and not (found and found[-1].text == whole and not _INNER_TIME.search(line)):
+            start, end = words[0].start, cue.end_ms / 1000
+            found.append(Utterance(whole, start, tick(end - start), words=words))
+    return tuple(found)
+
+
+def _inner_words(path: Path, cue: _Cue, line: str) -> tuple[Word, ...]:
+    """Return the words of a line with times before them; the first has the cue's."""
+    parts = _INNER_TIME.split(line)  # text, then again and again the four parts of a time and text
+    times = [cue.start_ms, *(_milliseconds(path, 0, parts[i : i + 4]) for i in range(1, len(parts), 5))]
+    pieces = [_plain(_TAG.sub("", piece or "")) for piece in parts[::5]]
+    spoken = [(start, piece) for start, piece in zip(times, pieces, strict=True) if piece]
+    ends = [*(start for start, _ in spoken[1:]), cue.end_ms]
+    return tuple(
+        Word(piece, start / 1000, tick(max(0, end - start) / 1000))
+        for (start, piece), end in zip(spoken, ends, strict=True)
+    )
 
 
 def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:

@@ -12,6 +12,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -27,6 +28,10 @@ Asked = str | dict[str, Any]  # "silero", {silero: {threshold: 0.4}} or {backend
 Find = Callable[[str, Asked, str], Choice]  # family, what was written, field
 CONDITIONAL = ("transcripts", "asr", "diarize", "quality", "align")  # families whose stages look at `when`
 OFFLINE_ASR = {"en": "pocketsphinx"}  # recognisers whose weights come with pip
+
+
+_BARE = ""  # the place of a value without an option's name, until the backend is known
+_WAYS = "a backend is NAME, {NAME: {option: value}} or {backend: NAME, option: value}"
 
 
 class CorpusFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -240,12 +245,22 @@ def _split(value: Asked, field: str) -> tuple[str, dict[str, Any]]:
         name = options.pop("backend")
     elif len(options) == 1:
         name, inner = next(iter(options.items()))
-        options = inner if inner is not None else {}
+        bare = inner is not None and not isinstance(inner, dict | list)
+        options = {_BARE: inner} if bare else {} if inner is None else inner
     else:
         raise FieldError(field, f"name one backend, as in {{backend: NAME, ...}}; found {', '.join(options)}")
     if not isinstance(name, str) or not isinstance(options, dict):
-        raise FieldError(field, "a backend is NAME, {NAME: {option: value}} or {backend: NAME, option: value}")
+        raise FieldError(field, _WAYS)
     return name, options
+
+
+def _spelled_out(options: dict[str, Any], module: ModuleType, field: str) -> dict[str, Any]:
+    """Give a bare value, as in {captions: manual}, the name of the option that the module says it is."""
+    if _BARE not in options:
+        return options
+    if not hasattr(module, "SHORTHAND"):
+        raise FieldError(field, _WAYS)
+    return {module.SHORTHAND: options[_BARE]}
 
 
 def choice(family: str, value: Asked, field: str, *, base: Path, device: str = devices.AUTO) -> Choice:
@@ -258,7 +273,7 @@ def choice(family: str, value: Asked, field: str, *, base: Path, device: str = d
     device = _checked(f"{field}.device", lambda asked: devices.chosen(module, asked, device), asked)
     if when is not None and family not in CONDITIONAL:
         raise FieldError(f"{field}.when", f"has no meaning here; it may be said of {', '.join(CONDITIONAL)}")
-    config = _convert(options, module.Config, f"{field}.{name}")
+    config = _convert(_spelled_out(options, module, field), module.Config, f"{field}.{name}")
     if hasattr(module, "rebase"):
         config = module.rebase(config, base)
     return Choice(family, name, config, when, device)

@@ -181,7 +181,7 @@ def _recording(
         loudness_lufs=canonical.loudness_lufs if canonical else None,
         peak_dbfs=canonical.peak_dbfs if canonical else None,
         truncated=canonical.truncated if canonical else False,
-        warnings=canonical.warnings if canonical else (),
+        warnings=(*(canonical.warnings if canonical else ()), *(transcript.warnings if transcript else ())),
         speech_s=round(sum(one.duration for one in columns["speech"]), 3) if "speech" in columns else None,
         transcript=transcript.backend if transcript else None,
         num_segments=num_segments,

@@ -33,13 +33,18 @@ class Transcribe(Glue):
         self.resources = Resources(cost=cost, timeout_per_audio_s=20.0, memory_mb=2048)
 
     def work(self, item: Item) -> Patch:
+        warnings: tuple[str, ...] = ()  # of the transcripts that were left with no text, too
         for index, choice in enumerate(self.choices):
             if not holds(choice.when, item.source) or not knows_language(choice.module, item.source.language):
                 continue
             transcript = self._ask(index, item)
-            if transcript is not None and any(one.text for one in transcript.utterances):
-                return Patch({"transcript": structs.replace(transcript, backend=choice.backend)})
-        return Patch({"transcript": Transcript("none")})
+            if transcript is None:
+                continue
+            warnings += transcript.warnings
+            if any(one.text for one in transcript.utterances):
+                found = structs.replace(transcript, backend=choice.backend, warnings=warnings)
+                return Patch({"transcript": found})
+        return Patch({"transcript": Transcript("none", warnings=warnings)})
 
     def _ask(self, index: int, item: Item) -> Transcript | None:
         canonical: Canonical = item.columns["audio"]
