@@ -170,7 +170,7 @@ def agreement(options: argparse.Namespace, label: str) -> Row:
     from speechmill.models.inference import session
     from speechmill.quality import _estimator
 
-    network = session(_estimator._weights())
+    network = session(_estimator.weights())
     column = {"stoi": _estimator.STOI, "pesq": _estimator.PESQ}[label]
     row: Row = {}
     for name, prefix in (("other", ""), ("test", "speakers_")):

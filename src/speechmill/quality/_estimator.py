@@ -38,7 +38,7 @@ class Estimator:
     """The network, opened."""
 
     def __init__(self, device: str) -> None:
-        self._network = session(_weights(), name=NAME, device=device, bounded=True)
+        self._network = session(weights(), name=NAME, device=device, bounded=True)
 
     def scores(self, samples: Samples) -> NDArray[np.float64]:
         """Return STOI and PESQ, (2,). Raises Unscorable: "too-short" under 0.25 s, "silence"."""
@@ -63,8 +63,9 @@ class Estimator:
 @functools.cache
 def digest() -> str:
     """Name the weights, by hex SHA-256."""
-    return hashlib.sha256(_weights()).hexdigest()
+    return hashlib.sha256(weights()).hexdigest()
 
 
-def _weights() -> bytes:
+def weights() -> bytes:
+    """Return the network as an ONNX file."""
     return resources.files("speechmill.quality").joinpath("quality_est.onnx").read_bytes()

@@ -6,7 +6,8 @@ With a clean recording beside the noisy one, `stoi` has the true value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -32,6 +33,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 def model_digest(config: Config) -> str:
     """Name the weights, which come with the package."""
     return _estimator.digest()
+
+
+def networks(model_path: Callable[[str], Path]) -> dict[str, bytes]:
+    """Return what a server can have, by name."""
+    return {_estimator.NAME: _estimator.weights()}
 
 
 class Backend:
