@@ -123,6 +123,7 @@ def test_each_channel_is_its_own(speech):
     assert model.speech(audio, 0) == []
     assert in_samples(model.speech(audio, 1)) == reference(speech)
     assert {interval.channel for interval in model.speech(audio, 1)} == {1}
+    assert model.speech_of([(audio, 1), (audio, 0)]) == [model.speech(audio, 1), []]
 
 
 def test_an_empty_recording_has_no_speech():

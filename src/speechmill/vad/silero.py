@@ -98,10 +98,17 @@ class Backend:
 
     def speech(self, audio: Audio, channel: int) -> list[Interval]:
         """Return one channel's speech, ordered and disjoint."""
+        return self.speech_of([(audio, channel)])[0]
+
+    def speech_of(self, channels: Sequence[tuple[Audio, int]]) -> list[list[Interval]]:
+        """Return the speech of many channels; see `probabilities_of`."""
+        found = self.probabilities_of(channels)
+        return [self._decided(part, *channel) for part, channel in zip(found, channels, strict=True)]
+
+    def _decided(self, probabilities: Samples, audio: Audio, channel: int) -> list[Interval]:
         lower = self.config.neg_threshold or max(self.config.threshold - 0.15, 0.01)
         rules = limits(self.config.threshold, lower, self.config, WINDOW)
-        num_samples = to_samples(audio.duration, WORKING_HZ)
-        found = stretches(self.probabilities(audio, channel).tolist(), WINDOW, num_samples, rules)
+        found = stretches(probabilities.tolist(), WINDOW, to_samples(audio.duration, WORKING_HZ), rules)
         return intervals(found, audio.duration, channel)
 
     def _side_by_side(self, channels: Sequence[tuple[Audio, int]]) -> list[Samples]:
