@@ -121,7 +121,7 @@ def test_a_mirrors_pinned_copy_says_so_in_its_name(tmp_path, monkeypatch):
 def test_offline_says_what_to_fetch_and_where_to_put_it(tmp_path):
     with pytest.raises(
         MissingModel,
-        match=r"'owner/name' are not here and SPEECHMILL_OFFLINE is set\. .*"
+        match=r"no folder 'owner/name', no weights of that name are cached, and SPEECHMILL_OFFLINE is set\. .*"
         r"hf download owner/name --revision v1 --local-dir FOLDER, copy FOLDER here and say model: FOLDER\. "
         r"It must hold config\.json, model\.bin or model\.safetensors\.",
     ):
@@ -133,7 +133,7 @@ def test_an_unreachable_hub_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.delenv("SPEECHMILL_OFFLINE")
     # Nothing listens on the discard port: the connection is refused at once.
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(MissingModel, match=r"owner/name.*could not be reached.*hf download owner/name"):
+    with pytest.raises(MissingModel, match=r"'owner/name'.*the hub gave none \(\w+: .*refused.*hf download owner/name"):
         folder(weights(tmp_path))
     assert identity(weights(tmp_path)) == "owner/name@main"
 

@@ -56,7 +56,7 @@ _KINDS: dict[str, Kind] = {
     "paraformer": "paraformer",
 }
 _PARTS = ("encoder", "decoder", "joiner")
-_MARK = re.compile(r"<(?!0x[0-9A-Fa-f]{2}>)[^<>\s]+>")  # <unk>, but no byte
+_MARK = re.compile(r"<(?!0x[0-9A-Fa-f]{2}>)[^<>\s]+>|⁇")  # <unk>, but no byte
 _SUFFIX = "@@"  # of Paraformer's tokens that a word goes on after
 
 

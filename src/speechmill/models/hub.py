@@ -143,9 +143,11 @@ def _fetched(weights: Weights) -> Path:
                 return found
     if found is not None:
         return found  # whoever asked names what it lacks
-    why = "SPEECHMILL_OFFLINE is set" if _offline() else f"its hub could not be reached ({type(failure).__name__})"
+    said = next(iter(str(failure).splitlines()), "")
+    why = "SPEECHMILL_OFFLINE is set" if _offline() else f"the hub gave none ({type(failure).__name__}: {said})"
     raise MissingModel(
-        f"{weights.backend}: weights of {weights.model!r} are not here and {why}. {_help(weights)}"
+        f"{weights.backend}: there is no folder {weights.model!r}, no weights of that name are cached, and {why}. "
+        f"{_help(weights)}"
     ) from failure
 
 
