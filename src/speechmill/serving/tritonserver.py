@@ -9,12 +9,14 @@ program for each version of Python, and looks for it beside itself; so it gets a
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -90,6 +92,7 @@ def running(
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
             start_new_session=True,  # Ctrl-C is ours to handle: it ends the server in order
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
         try:
             _wait(process, f"{host}:{port}", log)
@@ -107,6 +110,11 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _end_with_parent() -> None:
+    """Have Linux end this process when its parent is gone, however that went: prctl(PR_SET_PDEATHSIG, SIGTERM)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def free_port() -> int:
