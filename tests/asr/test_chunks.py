@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -78,3 +79,11 @@ def test_silence_is_a_peak_below_a_level(level, expected):
 
 def test_nothing_is_silent():
     assert silent(np.empty(0, np.float32), -66.0)
+
+
+@pytest.mark.parametrize("options", [{"max_chunk_s": 1.0}, {"pad_s": 3.0}, {"join_gap_s": -1.0}])
+def test_options_that_leave_no_place_to_cut_are_refused(options):
+    from speechmill.asr.pocketsphinx import Config
+
+    with pytest.raises(msgspec.ValidationError, match=next(iter(options))):
+        msgspec.convert(options, Config)

@@ -84,6 +84,14 @@ def test_whisper_detects_a_language_and_writes_it_down(whisper, context):
     assert transcribe(whisper, context, language) == transcribe(whisper, context, None)
 
 
+def test_whisper_hears_no_more_at_once_than_it_can(whisper, context):
+    found = transcribe(whisper, context, speech=[Interval(0.0, 29.0)], max_chunk_s=60.0)
+    assert len(found) == 1
+    long = ArrayAudio([np.concatenate([SAMPLES, SAMPLES])])
+    backend = Backend(Config(model=str(whisper), max_chunk_s=60.0), context)
+    assert len(backend.transcribe(long, [Interval(0.0, 60.0)], "vi").utterances) >= 3
+
+
 def test_whisper_refuses_a_language_that_it_does_not_know(whisper, context):
     with pytest.raises(UnsupportedLanguage, match="does not know 'fr'"):
         transcribe(whisper, context, "fr")

@@ -173,6 +173,7 @@ class Counted(ArrayAudio):
 
 
 def test_a_long_recording_is_read_a_stretch_at_a_time(make):
+    """Nor is a stretch longer than what the shortest-sighted of them hears: its end would be lost."""
     audio = Counted([np.zeros(16000 * 70, np.float32)])
     make().transcribe(audio, [Interval(0.0, 70.0)], "en")
     assert 0.0 < audio.longest <= 30.0

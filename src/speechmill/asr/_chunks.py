@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from speechmill.core.stage import Audio, Samples
 from speechmill.core.timebase import WORKING_HZ
 from speechmill.core.types import Interval
+
+# Bounds of options: a chunk must hold some words between its pads, or there would be no place to cut.
+ChunkSeconds = Annotated[float, Meta(ge=5)]
+GapSeconds = Annotated[float, Meta(ge=0)]
+PadSeconds = Annotated[float, Meta(ge=0, le=2)]
 
 SHORTEST_S = 0.1  # less holds no word
 _HOP = WORKING_HZ // 50  # 20 ms frames of energy

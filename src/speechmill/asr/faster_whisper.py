@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
-from speechmill.asr._chunks import heard
+from speechmill.asr._chunks import ChunkSeconds, GapSeconds, PadSeconds, heard
 from speechmill.asr._words import Timed, placed
 from speechmill.core.errors import MissingModel, UnsupportedLanguage
 from speechmill.core.registry import check_language
@@ -73,10 +73,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     beam_size: int = 5  # Whisper's paper (Radford et al., 2022)
     batch_audio_s: float | None = None  # decoded at once, 30 s a chunk; None: 240 on a GPU, 30 on a CPU, where more
     # audio at once gained no speed (a model of `base`'s size, one thread) and took 0.1 GB a chunk
-    max_chunk_s: float = 30.0  # Whisper's window
-    join_gap_s: float = 1.0  # longer silences would be heard for nothing
-    pad_s: float = 0.2  # first and last sounds that a voice detector clipped
-    detect_chunks: int = 4  # of the first chunks, their language probabilities are added up
+    max_chunk_s: ChunkSeconds = 30.0  # Whisper's window
+    join_gap_s: GapSeconds = 1.0  # longer silences would be heard for nothing
+    pad_s: PadSeconds = 0.2  # first and last sounds that a voice detector clipped
+    detect_chunks: Annotated[int, Meta(ge=1)] = 4  # of the first chunks, their language probabilities are added up
     min_peak_dbfs: float = -66.0  # in digital silence Whisper invents text
 
 

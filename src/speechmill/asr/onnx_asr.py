@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from msgspec import Struct, structs
 
-from speechmill.asr._chunks import heard
+from speechmill.asr._chunks import ChunkSeconds, GapSeconds, PadSeconds, heard
 from speechmill.asr._words import from_starts, spelled, utterance
 from speechmill.core.errors import MissingModel, UnsupportedLanguage
 from speechmill.core.stage import Audio, Context, Samples
@@ -48,9 +48,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind | None = None  # of a folder's model, where its config.json doesn't say it
     precision: Literal["int8", "float32"] = "int8"  # a quarter of the size, and faster on a CPU
     language: str | None = None  # of recordings that don't say theirs, and what Canary is told then
-    max_chunk_s: float = 25.0  # attention's cost grows with the square of it
-    join_gap_s: float = 1.0  # longer silences would be heard for nothing
-    pad_s: float = 0.2  # first and last sounds that a voice detector clipped
+    max_chunk_s: ChunkSeconds = 25.0  # attention's cost grows with the square of it
+    join_gap_s: GapSeconds = 1.0  # longer silences would be heard for nothing
+    pad_s: PadSeconds = 0.2  # first and last sounds that a voice detector clipped
     min_peak_dbfs: float = -66.0  # below it there is nothing to hear
 
 

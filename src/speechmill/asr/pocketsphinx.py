@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from speechmill.asr._chunks import heard
+from speechmill.asr._chunks import ChunkSeconds, GapSeconds, PadSeconds, heard
 from speechmill.core.registry import check_language
 from speechmill.core.stage import Audio, Context, Samples
 from speechmill.core.timebase import WORKING_HZ, tick
@@ -39,9 +39,9 @@ _FRAME_S = 0.01
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """How speech is cut and searched."""
 
-    max_chunk_s: float = 25.0  # memory of the word lattice grows with it; sentences rarely last longer
-    join_gap_s: float = 1.0  # the language model gains from what was said before, but not across a pause
-    pad_s: float = 0.2  # the model expects some silence around words
+    max_chunk_s: ChunkSeconds = 25.0  # memory of the word lattice grows with it; sentences rarely last longer
+    join_gap_s: GapSeconds = 1.0  # the language model gains from what was said before, but not across a pause
+    pad_s: PadSeconds = 0.2  # the model expects some silence around words
     min_peak_dbfs: float = -66.0  # about 16 steps of 16-bit audio: below it there is nothing to hear
     max_active_states: int = 10_000  # per frame; 30,000 is upstream's: same WER on LibriSpeech, 15 % slower
     max_word_exits: int = 20  # per frame; upstream's has no limit

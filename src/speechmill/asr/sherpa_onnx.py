@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, structs
 
-from speechmill.asr._chunks import heard
+from speechmill.asr._chunks import ChunkSeconds, GapSeconds, PadSeconds, heard
 from speechmill.asr._words import Timed, from_starts, spelled, utterance
 from speechmill.core.errors import MissingModel, UnsupportedLanguage
 from speechmill.core.stage import Audio, Context, Samples
@@ -70,9 +70,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     precision: Literal["int8", "float32"] = "int8"  # where a folder has both: a quarter of the size, and faster
     language: str | None = None  # of a model that knows one only; recordings in another are refused
     decoding: Literal["greedy_search", "modified_beam_search"] = "greedy_search"  # the latter: transducers only, slower
-    max_chunk_s: float = 25.0  # most models were trained on utterances of up to 30 s
-    join_gap_s: float = 1.0  # longer silences would be heard for nothing
-    pad_s: float = 0.2  # first and last sounds that a voice detector clipped
+    max_chunk_s: ChunkSeconds = 25.0  # most models were trained on utterances of up to 30 s
+    join_gap_s: GapSeconds = 1.0  # longer silences would be heard for nothing
+    pad_s: PadSeconds = 0.2  # first and last sounds that a voice detector clipped
     min_peak_dbfs: float = -66.0  # below it there is nothing to hear
 
 

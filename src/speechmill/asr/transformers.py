@@ -9,14 +9,15 @@ heads follow the speech; else its utterances have no words. They have no scores.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
-from speechmill.asr._chunks import heard
+from speechmill.asr._chunks import ChunkSeconds, GapSeconds, PadSeconds, heard
 from speechmill.asr._words import Timed, spelled, utterance
 from speechmill.core.errors import ConfigError, MissingModel, SpeechmillError, UnsupportedLanguage
 from speechmill.core.stage import Audio, Context, Samples
@@ -58,10 +59,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     target_lang: str | None = None  # MMS: the adapter to load, an ISO 639-3 code such as yor
     language: str | None = None  # of a model that knows one only; recordings in another are refused
     num_beams: int = 1  # Whisper's search; CTC takes the best path
-    detect_chunks: int = 4  # Whisper: of the first chunks, their language probabilities are added up
-    max_chunk_s: float = 25.0  # attention's memory grows with the square of it; Whisper hears 30 s at most
-    join_gap_s: float = 1.0  # longer silences would be heard for nothing
-    pad_s: float = 0.2  # first and last sounds that a voice detector clipped
+    detect_chunks: Annotated[int, Meta(ge=1)] = (
+        4  # Whisper: of the first chunks, their language probabilities are added up
+    )
+    max_chunk_s: ChunkSeconds = 25.0  # attention's memory grows with the square of it; Whisper hears 30 s at most
+    join_gap_s: GapSeconds = 1.0  # longer silences would be heard for nothing
+    pad_s: PadSeconds = 0.2  # first and last sounds that a voice detector clipped
     min_peak_dbfs: float = -66.0  # in digital silence Whisper invents text
 
 
@@ -88,7 +91,9 @@ def _weights(config: Config) -> hub.Weights:
 
 
 class Network(Protocol):
-    """What hears a chunk."""
+    """What hears a chunk, of `longest_s` seconds at most."""
+
+    longest_s: float
 
     def detect(self, chunks: Sequence[Samples]) -> str | None:
         """Return the language that is spoken, or None where the network doesn't tell."""
@@ -125,7 +130,7 @@ class Backend:
         pieces = heard(
             audio,
             speech,
-            max_s=config.max_chunk_s,
+            max_s=min(config.max_chunk_s, self._network.longest_s),
             join_gap_s=config.join_gap_s,
             pad_s=config.pad_s,
             min_peak_dbfs=config.min_peak_dbfs,
@@ -160,6 +165,8 @@ def _opened(folder: Path, config: Config, device: str) -> Network:
 class _Ctc:
     """The best path through a CTC network's emissions; a word's score is the mean of its labels'."""
 
+    longest_s = math.inf
+
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
 
@@ -175,6 +182,8 @@ class _Ctc:
 
 class _Whisper:
     """Whisper's encoder and decoder, at temperature 0."""
+
+    longest_s = 30.0  # what is longer would be cut off
 
     def __init__(self, folder: Path, config: Config, device: str) -> None:
         import torch
