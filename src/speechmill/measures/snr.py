@@ -81,7 +81,8 @@ def _noise_between(
     stationary = max(_stationary(samples) * float(power.mean()), QUANTISATION)
     clean = (_decibels(loud, stationary) - NOISY_DB) / (CLEAN_DB - NOISY_DB)
     weight = min(1.0, max(0.0, clean))
-    return min(stationary ** (1 - weight) * floor**weight, MOST_ABOVE * floor)
+    blended = math.exp((1 - weight) * math.log(stationary) + weight * math.log(floor))
+    return min(blended, MOST_ABOVE * floor)
 
 
 def _stationary(samples: Samples) -> float:
