@@ -28,8 +28,10 @@ def decode(path: Path) -> np.ndarray:
 
 
 def backend(**options) -> silero.Backend:
+    config = silero.Config(**options)
     try:
-        return silero.Backend(silero.Config(**options), Context(Path(), models.path))
+        silero.prepare(config)
+        return silero.Backend(config, Context(Path(), models.path))
     except MissingModel as error:
         pytest.skip(str(error))
 

@@ -93,9 +93,9 @@ class AsShipped:
 class Rearranged:
     """FFT and matrix products, then the graph's LSTM over all channels at once.
 
-    What a window gives doesn't depend on which windows are beside it, bit for bit: a matrix product sums each row
-    alone and in one order, and so does onnxruntime's LSTM each channel. Only a product of a single row takes another
-    way through the BLAS, so there is none.
+    What a window gives doesn't depend on which windows are beside it, bit for bit: numpy's BLAS sums each row of a
+    product alone and in one order, and so does onnxruntime's LSTM each channel (the tests look). Only a product of a
+    single row takes another way through the BLAS, so there is none.
     """
 
     block = 10 * SLICE
