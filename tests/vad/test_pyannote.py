@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from speechmill.core.errors import FormatError, MissingModel
 from speechmill.core.stage import Context
@@ -17,37 +17,18 @@ from speechmill.formats.array_audio import ArrayAudio
 from speechmill.vad import pyannote
 
 HZ = 16_000
-LOUD = 0.1  # mean of |sample| in a frame, from which on somebody is heard
 
 
-def write_network(path: Path, *, classes: int = 7, log_softmax: bool = False) -> None:
-    """A frame's mean |sample| over 991 samples, 270 apart; nobody's score falls with it, all others are 0.
+def tiny(name: str) -> ModuleType:
+    """Import a module that stands beside this one."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
-    In steps of 0.1 above LOUD, the odds of nobody fall by e^100.
-    """
-    slopes = np.zeros((1, classes, 1), np.float32)
-    slopes[0, 0] = -1_000.0
-    offsets = np.zeros((1, classes, 1), np.float32)
-    offsets[0, 0] = 1_000.0 * LOUD + np.log(classes - 1)  # at LOUD: half nobody
-    constants = {"mean": np.full((1, 1, 991), 1 / 991, np.float32), "slopes": slopes, "offsets": offsets}
-    nodes = [
-        helper.make_node("Abs", ["samples"], ["level"]),
-        helper.make_node("Conv", ["level", "mean"], ["frames"], strides=[270]),
-        helper.make_node("Mul", ["frames", "slopes"], ["sloped"]),
-        helper.make_node("Add", ["sloped", "offsets"], ["scores"]),
-        helper.make_node("Transpose", ["scores"], ["logits"], perm=[0, 2, 1]),
-        helper.make_node("LogSoftmax", ["logits"], ["logarithms"], axis=2),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "segmentation",
-        [helper.make_tensor_value_info("samples", TensorProto.FLOAT, ["batch", 1, "num_samples"])],
-        [helper.make_tensor_value_info("logarithms" if log_softmax else "logits", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, str(path))
+
+SEGMENTATION = tiny("tiny_segmentation")
+LOUD, write_network = SEGMENTATION.LOUD, SEGMENTATION.write_network
 
 
 @pytest.fixture(scope="module")
