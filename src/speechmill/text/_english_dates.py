@@ -75,7 +75,7 @@ def _part(top: int, bottom: int) -> Ways:
 def vulgar(match: re.Match[str], place: Place) -> Ways:
     """Read ½ and 2½."""
     top, _, bottom = unicodedata.normalize("NFKC", match["part"]).partition("\u2044")
-    if not (top.isdigit() and bottom.isdigit()):
+    if not (top.isdecimal() and bottom.isdecimal()):
         return []
     part = _part(int(top), int(bottom))
     if not match["number"]:

@@ -10,6 +10,7 @@ ONES = listed(
     "eighteen nineteen"
 )
 _TENS = listed("twenty thirty forty fifty sixty seventy eighty ninety")
+LONGEST_NUMBER = 18  # digits that there are words for
 SCALES = ("thousand", "million", "billion", "trillion", "quadrillion")
 _ORDINALS = {
     "one": "first",

@@ -13,7 +13,6 @@ from speechmill.text._ways import Ways, listed, unique
 
 ONES = listed("không một hai ba bốn năm sáu bảy tám chín")
 
-_GROUPS = ("", "nghìn", "triệu", "tỷ", "nghìn tỷ", "triệu tỷ", "tỷ tỷ")
 _BEHIND_TENS = {1: "mốt", 4: "tư", 5: "lăm"}
 
 
@@ -43,16 +42,19 @@ def cardinal(number: int, style: Style = STYLES[0]) -> list[str]:
     >>> " ".join(cardinal(1005)), " ".join(cardinal(2021)), " ".join(cardinal(15))
     ('một nghìn không trăm linh năm', 'hai nghìn không trăm hai mươi mốt', 'mười lăm')
     """
-    groups: list[int] = []
-    while number or not groups:
-        number, group = divmod(number, 1000)
-        groups.append(group)
+    billions, rest = divmod(number, 10**9)
+    if not billions:
+        return _below_billion(number, style, inner=False)
+    return [*cardinal(billions, style), "tỷ", *(_below_billion(rest, style, inner=True) if rest else [])]
+
+
+def _below_billion(number: int, style: Style, *, inner: bool) -> list[str]:
     words: list[str] = []
-    for power in reversed(range(len(groups))):
-        if not groups[power] and (power or words):
-            continue
-        words += _group(groups[power], style, inner=bool(words))
-        words += _GROUPS[power].replace("nghìn", style.thousand).split()
+    for scale, size in (("triệu", 10**6), (style.thousand, 1000), ("", 1)):
+        group, number = divmod(number, size)
+        if group or (size == 1 and not words and not inner):
+            words += _group(group, style, inner=inner or bool(words))
+            words += scale.split()
     return words
 
 

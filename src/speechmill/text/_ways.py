@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice, product
+from itertools import islice
 
 from msgspec import Struct, structs
 
 Ways = list[list[str]]
+LONGEST = 100  # characters of a token that rules are tried on: what is longer is no number and no name
 MOST = 12  # ways of one token: an aligner tries them all
 
 
@@ -39,6 +40,8 @@ Rule = tuple[re.Pattern[str], Callable[[re.Match[str], Place], Ways]]
 
 def first_match(rules: Sequence[Rule], place: Place) -> Ways:
     """Return what the first rule that fits the whole symbol, and has something to say of it, makes of it."""
+    if len(place.symbol) > LONGEST:
+        return []
     for pattern, say in rules:
         match = pattern.fullmatch(place.symbol)
         if match and (ways := say(match, place)):
@@ -63,10 +66,12 @@ def chain(*parts: Ways) -> Ways:
     >>> chain([["ten"], ["one", "zero"]], [["to"]], [["twenty"]])
     [['ten', 'to', 'twenty'], ['one', 'zero', 'to', 'twenty']]
     """
-    few = [part[:MOST] for part in parts]
-    choices = sorted(product(*(range(len(part)) for part in few)), key=sum)
-    ways = ([word for part, i in zip(few, choice, strict=True) for word in part[i]] for choice in choices)
-    return unique(islice(ways, 4 * MOST))
+    most = MOST if len(parts) <= 8 else 1  # so long a chain is an address or noise: one way is enough
+    ranked: list[tuple[int, list[str]]] = [(0, [])]
+    for part in parts:
+        both = [(rank + i, [*way, *more]) for rank, way in ranked for i, more in enumerate(part[:most])]
+        ranked = sorted(both, key=lambda one: one[0])[: 4 * MOST]  # every combination would be too many
+    return unique(way for _, way in ranked)
 
 
 def unique(ways: Iterable[Sequence[str]]) -> Ways:

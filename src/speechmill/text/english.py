@@ -13,7 +13,7 @@ import re
 from speechmill.text import _english_dates as dates
 from speechmill.text import _english_tables as tables
 from speechmill.text import roman
-from speechmill.text._english_numbers import ONES, cardinal, digits, ordinal, plural, whole, year
+from speechmill.text._english_numbers import LONGEST_NUMBER, cardinal, digits, ordinal, plural, whole, year
 from speechmill.text._ways import Place, Rule, Ways, at, chain, first_match, unique
 from speechmill.text.characters import folded, letters
 
@@ -23,11 +23,10 @@ _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
 _MONEY_SIGN = "[" + "".join(tables.MONEY) + "]"
 _UNIT = "|".join(sorted(map(re.escape, tables.UNITS), key=len, reverse=True))
 _SUFFIX = "|".join(sorted(tables.SUFFIXES, key=len, reverse=True))
-_RUN = re.compile(
-    rf"(?P<ordinal>\d+(?:st|nd|rd|th))(?![a-z])|(?P<number>{_NUMBER})|(?P<word>[^\W\d_²³](?:[^\W\d²³]|['\u0300-\u036f])*)|(?P<sign>.)"
-)
+_ORDINAL = r"(?P<ordinal>\d{1,15}(?:st|nd|rd|th))(?![a-z])"
+_WORD = r"(?P<word>[^\W\d_²³](?:[^\W\d²³]|['\u0300-\u036f])*)"
+_RUN = re.compile(rf"{_ORDINAL}|(?P<number>{_NUMBER})|{_WORD}|(?P<sign>.)")
 _DOMAIN = r"(?:[\w-]+\.)+(?:com|org|net|edu|gov|io|ai|info|app|dev|tv|me|uk|us|ca|au|de|fr|jp|vn|eu|co)"
-_DIGIT_WORDS = {"oh", *ONES[:10]}
 _A_NUMBER = re.compile(rf"-?{_MONEY_SIGN}?(?:{_NUMBER})?[¼-¾⅐-⅞]?(?<=.)")
 _YEAR = re.compile(r"1[1-9]\d\d|20\d\d")
 _SOUND = re.compile("m+|h+m+|m+h+m+|s+h+|b+r+|g+r+|p+s+t+|t+s+k+|p+f+t+|z+|nth")  # words without a vowel
@@ -53,8 +52,10 @@ def _amount(text: str) -> Ways:
 
 def _grouped(text: str) -> Ways:
     """Read a whole number; one with commas is not said digit by digit."""
-    ways = whole(text.replace(",", ""))
-    return [way for way in ways if "," not in text or not set(way) <= _DIGIT_WORDS]
+    plain = text.replace(",", "")
+    if "," not in text or len(plain) > LONGEST_NUMBER:
+        return whole(plain)
+    return unique([cardinal(int(plain)), cardinal(int(plain), british=True)])
 
 
 def _number(match: re.Match[str], place: Place) -> Ways:
@@ -181,7 +182,7 @@ def _range(match: re.Match[str], place: Place) -> Ways:
 
 def _phone(match: re.Match[str], place: Place) -> Ways:
     text = match[0]
-    if sum(character.isdigit() for character in text) < 7:
+    if sum(character.isdecimal() for character in text) < 7:
         return []
     plus: Ways = [["plus"], []] if text.startswith("+") else [[]]
     only = re.sub(r"\D", "", text)
@@ -201,20 +202,21 @@ def _in_address(piece: re.Match[str], place: Place) -> list[str]:
     if piece["sign"]:
         return tables.IN_ADDRESS.get(piece["sign"], [[]])[0]
     if piece["word"]:
-        return [word for part in piece["word"].split("_") for word in _word(part, place)[0]]
-    return digits(re.sub(r"\D", "", piece[0])) if len(piece[0]) > 2 else whole(piece[0])[0]
+        return [word for way in _word(piece["word"], place) for word in way]
+    parts = [digits(part) if len(part) > 2 else whole(part)[0] for part in re.findall(r"\d+", piece[0])]
+    return [word for part in parts for word in ("dot", *part)][piece[0][0] != "." :]
 
 
 def _hash(match: re.Match[str], place: Place) -> Ways:
     """Read #5 as number five, #speech as hashtag speech."""
     rest = match["rest"]
-    named: Ways = [["number"]] if rest[0].isdigit() else [["hashtag"], ["hash"], []]
-    return chain(named, whole(rest) if rest.isdigit() else _pieces(rest, place))
+    named: Ways = [["number"]] if rest[0].isdecimal() else [["hashtag"], ["hash"], []]
+    return chain(named, whole(rest) if rest.isdecimal() else _pieces(rest, place))
 
 
 def _abbreviation(match: re.Match[str], place: Place) -> Ways:
     symbol = match[0].rstrip(".")
-    if symbol in tables.BEFORE_NUMBER and place.neighbour(1)[:1].isdigit():
+    if symbol in tables.BEFORE_NUMBER and place.neighbour(1)[:1].isdecimal():
         return tables.BEFORE_NUMBER[symbol]
     known = tables.ABBREVIATIONS.get(symbol.casefold())
     if known is None:
@@ -270,7 +272,7 @@ def _acronym(match: re.Match[str], place: Place) -> Ways:
 def _compound(match: re.Match[str], place: Place) -> Ways:
     """Read and/or, 24/7, Python/C: with the slash or without."""
     parts = match[0].split("/")
-    said: list[Ways] = [whole(part)[:1] if part.isdigit() else _pieces(part, place) for part in parts if part]
+    said: list[Ways] = [whole(part)[:1] if part.isdecimal() else _pieces(part, place) for part in parts if part]
     joined = [said[0], *(way for part in said[1:] for way in ([[], ["slash"]], part))] if said else []
     return chain(*joined)
 
@@ -337,7 +339,7 @@ _RULES: tuple[Rule, ...] = tuple(
     for pattern, flags, say in (
         (rf"(?:https?://|www\.)\S+|\S+@\S+\.\w+|{_DOMAIN}(?:[/?:]\S*)?", re.I, _address),
         (rf"(?P<sign>[-+])?(?P<number>{_NUMBER})", 0, _number),
-        (r"(?P<number>\d[\d,]*)(?:st|nd|rd|th)", re.I, _ordinal),
+        (r"(?P<number>\d[\d,]{0,14})(?:st|nd|rd|th)", re.I, _ordinal),
         (r"'?(?P<number>\d0|1[1-9]\d0|20\d0)'?s", 0, _decade),
         (rf"(?P<minus>-)?(?P<sign>{_MONEY_SIGN})\s?(?P<number>{_NUMBER})(?P<suffix>{_SUFFIX})?", re.I, _money),
         (rf"(?P<minus>-)?(?P<number>{_NUMBER})(?P<suffix>{_SUFFIX})?\s?(?P<sign>{_MONEY_SIGN})", re.I, _money),

@@ -90,7 +90,7 @@ def _opens(text: str, first: int, last: int) -> bool:
     if _is_word(character) or (character in _BEFORE and (last - first == 1 or _follows(follower))):
         return True
     # -5, −$5, .5 and '90s
-    begins = follower.isdigit() or (follower != "" and follower in CURRENCIES and character in _MINUS)
+    begins = follower.isdecimal() or (follower != "" and follower in CURRENCIES and character in _MINUS)
     return begins and character in _MINUS + "." + APOSTROPHES + "'"
 
 

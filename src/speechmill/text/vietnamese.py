@@ -61,11 +61,11 @@ def _signed(sign: str | None) -> Ways:
 def _number(match: re.Match[str], place: Place) -> Ways:
     text, before = match["number"], place.neighbour(-1).casefold()
     ways = _amount(text)
-    if before == "tháng" and text.isdigit() and 1 <= int(text) <= 12:
+    if before == "tháng" and text.isdecimal() and 1 <= int(text) <= 12:
         ways = unique(month(int(text)) + ways)
     elif before == "thứ" and text in ("1", "4"):
         ways = [["nhất"] if text == "1" else ["tư"], *ways]
-    elif before == "ngày" and text.isdigit() and 1 <= int(text) <= 10:
+    elif before == "ngày" and text.isdecimal() and 1 <= int(text) <= 10:
         ways = unique([*ways[:1], ["mùng", *ways[0]], *ways])
     elif _YEAR.fullmatch(text) and not match["sign"]:
         ways = year(int(text))
@@ -101,7 +101,7 @@ def _measured(match: re.Match[str], place: Place) -> Ways:
 
 def _unit(match: re.Match[str], place: Place) -> Ways:
     """Read the kg of "5 kg"."""
-    if not place.neighbour(-1)[-1:].isdigit():
+    if not place.neighbour(-1)[-1:].isdecimal():
         return []
     return chain(tables.UNITS[match["unit"]], _per(match["per"]))
 
@@ -162,7 +162,7 @@ def _fraction(match: re.Match[str], place: Place) -> Ways:
 def _vulgar(match: re.Match[str], place: Place) -> Ways:
     """Read ½ and 2½."""
     top, _, bottom = unicodedata.normalize("NFKC", match["part"]).partition("\u2044")
-    if not (top.isdigit() and bottom.isdigit()):
+    if not (top.isdecimal() and bottom.isdecimal()):
         return []
     part = chain(whole(top)[:1], [["phần"]], [["tư"]] if bottom == "4" else whole(bottom)[:1])
     half: Ways = [["rưỡi"]] if match["part"] == "½" else []
@@ -208,7 +208,7 @@ def _in_address(piece: re.Match[str]) -> list[str]:
 
 def _hash(match: re.Match[str], place: Place) -> Ways:
     rest = match["rest"]
-    return chain([["số"], ["thăng"]] if rest.isdigit() else [["thăng"], []], _pieces(rest, place))
+    return chain([["số"], ["thăng"]] if rest.isdecimal() else [["thăng"], []], _pieces(rest, place))
 
 
 def _abbreviation(match: re.Match[str], place: Place) -> Ways:
@@ -217,7 +217,7 @@ def _abbreviation(match: re.Match[str], place: Place) -> Ways:
     if len(parts) > 1 and all(part in tables.TITLES for part in parts):
         return [[word for part in parts for word in tables.TITLES[part][0]]]
     known = tables.ABBREVIATIONS.get(symbol) or tables.TITLES.get(symbol)
-    if known is None or place.shouted or (len(symbol) == 1 and not place.neighbour(1)[:1].isdigit()):
+    if known is None or place.shouted or (len(symbol) == 1 and not place.neighbour(1)[:1].isdecimal()):
         return []
     return [*known, spelled(symbol)]
 
@@ -261,7 +261,7 @@ def _acronym(match: re.Match[str], place: Place) -> Ways:
 
 def _compound(match: re.Match[str], place: Place) -> Ways:
     """Read 15/2020/NĐ-CP: with the slash or without."""
-    parts = [whole(part)[:1] if part.isdigit() else _pieces(part, place) for part in match[0].split("/")]
+    parts = [whole(part)[:1] if part.isdecimal() else _pieces(part, place) for part in match[0].split("/")]
     said = [way for part in parts[1:] for way in ([["trên"], [], ["xuyệt"]], part)]
     return chain(parts[0], *said)
 
@@ -274,7 +274,7 @@ def _from_to(match: re.Match[str], place: Place) -> Ways:
 
 def _code(match: re.Match[str], place: Place) -> Ways:
     """Read đ, VND, USD where an amount stands before."""
-    return tables.CODES[match[0]] if place.neighbour(-1)[-1:].isdigit() or len(match[0]) > 1 else []
+    return tables.CODES[match[0]] if place.neighbour(-1)[-1:].isdecimal() or len(match[0]) > 1 else []
 
 
 def _pieces(symbol: str, place: Place) -> Ways:
