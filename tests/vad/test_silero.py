@@ -128,6 +128,23 @@ def test_each_channel_is_its_own(speech):
     assert model.speech_of([(audio, 1), (audio, 0)]) == [model.speech(audio, 1), []]
 
 
+def test_no_more_than_a_minute_is_read_at_once():
+    asked = []
+
+    class Long(ArrayAudio):
+        def read(self, start=0.0, duration=None, **options):
+            asked.append(duration)
+            return super().read(start, duration, **options)
+
+    audio = Long([np.zeros(150 * 16_000)] * 3)
+    model = backend()
+    model.speech(audio, 0)
+    assert max(asked) <= 60
+    asked.clear()
+    model.speech_of([(audio, 0), (audio, 1), (audio, 2)])
+    assert max(asked) <= 20  # the minute is shared
+
+
 def test_an_empty_recording_has_no_speech():
     assert backend().speech(ArrayAudio([np.zeros(0)]), 0) == []
 
