@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from itertools import pairwise
 
 import hypothesis.strategies as st
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 
 from speechmill.core.types import Word
 from speechmill.text._ways import listed
+from speechmill.text.characters import folded, graphemes
 from speechmill.text.roman import value
 from speechmill.text.spoken import SpokenWord, fold, has_rules, spoken
 
@@ -139,15 +141,32 @@ def test_roman_numerals(numeral, number):
     assert value(numeral) == number
 
 
-def test_transcripts_of_many_languages_pass_through(shared_data):
-    """Yoruba, Vietnamese and others: no word of letters is lost, none is unspoken."""
-    texts = [row.split("\t")[1] for row in _rows(shared_data / "librispeech_test_other" / "transcripts.tsv")]
-    for text in texts:
-        for language in ("en", "vi", "yo", "pl"):
-            said = spoken(text, language)
-            assert [token.symbol for token in said.tokens] == text.split()
-            assert said.unspoken == ()
+GREETINGS = {
+    "am": "ሰላም ለዓለም", "ar": "مرحبا بالعالم", "bn": "ওহে বিশ্ব", "bo": "འཛམ་གླིང་ བདེ་ལེགས",
+    "cs": "Dobrý den, světe", "de": "Grüß Gott, schöne Welt", "el": "Γειά σου, Κόσμε",
+    "fa": "سلام می‌کنم دنیا", "fr": "L’été à Noël", "ha": "Sannu duniya ƙasa", "he": "שלום עולם",
+    "hi": "नमस्ते दुनिया", "hu": "Jó reggelt", "ig": "Ụtụtụ ọma", "ja": "こんにちは 世界",
+    "ka": "გამარჯობა მსოფლიო", "km": "សួស្តី ពិភពលោក", "ko": "안녕 세상", "my": "မင်္ဂလာပါ ကမ္ဘာ",
+    "pl": "Dzień dobry, źdźbło", "ru": "Привет, мир", "ta": "வணக்கம் உலகம்", "th": "สวัสดี ชาวโลก",
+    "tr": "Günaydın IŞIK", "vi": "Chào thế giới", "yo": "Ẹ káàárọ̀ ayé", "zh": "你好 世界",
+}  # fmt: skip
 
 
-def _rows(path):
-    return path.read_text(encoding="utf-8").splitlines()[1:]
+@pytest.mark.parametrize("language", GREETINGS)
+def test_words_of_many_languages_pass_through(language):
+    text = GREETINGS[language]
+    said = spoken(unicodedata.normalize("NFD", text), language)
+    assert len(said.tokens) == len(text.split())
+    assert said.unspoken == ()
+    letters = "".join(graphemes(folded("".join(word.word for word in said.words), language)))
+    assert letters == "".join(c for c in folded(text, language).replace("’", "'") if c not in " ,་")
+
+
+def test_capitals_throughout_are_words(shared_data):
+    rows = (shared_data / "librispeech_test_other" / "transcripts.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    for text in (row.split("\t")[1].upper() for row in rows):
+        said = spoken(text, "en")
+        assert [token.symbol for token in said.tokens] == text.split()
+        assert [word.word for word in said.words if len(word.word) > 1] == [
+            w for w in text.lower().split() if len(w) > 1
+        ]
