@@ -133,8 +133,8 @@ def test_a_recording_is_one_row_where_the_server_batches_recordings(serve):
     assert (server.batches, y.tolist()) == ([(1, 2, 2)], [[2, 4], [6, 8]])
 
 
-@pytest.mark.parametrize("code", [UNAVAILABLE, DEADLINE, grpc.StatusCode.RESOURCE_EXHAUSTED])
-def test_a_busy_server_is_asked_again(serve, code):
+@pytest.mark.parametrize("code", [UNAVAILABLE, DEADLINE, grpc.StatusCode.INTERNAL])
+def test_a_busy_or_broken_server_is_asked_again(serve, code):
     server = serve()
     server.failures = [code, code]
     assert opened(server.port).run(None, {"x": X})[0].tolist() == [[2, 4], [6, 8]]
@@ -205,8 +205,8 @@ def test_a_server_that_is_loading_is_waited_for_and_named(serve):
 
 def test_an_input_that_fails_is_the_recordings_failure(serve):
     server = serve()
-    server.failures = [grpc.StatusCode.INTERNAL]
-    with pytest.raises(ItemError, match=r"inference-failed: double on .*as told \(INTERNAL\)") as raised:
+    server.failures = [grpc.StatusCode.INVALID_ARGUMENT]
+    with pytest.raises(ItemError, match=r"inference-failed: double on .*as told") as raised:
         opened(server.port).run(None, {"x": X})
     assert not raised.value.permanent
 

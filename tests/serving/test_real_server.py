@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from speechmill import models
@@ -20,10 +21,12 @@ from speechmill.core.types import Interval, Utterance
 from speechmill.diarize import dvector
 from speechmill.formats.array_audio import ArrayAudio
 from speechmill.formats.audio import read_audio
+from speechmill.models import triton as client
 from speechmill.models.inference import session
 from speechmill.quality import Cut, dnsmos
 from speechmill.serving import tritonserver
 from speechmill.serving.health import READY, health
+from speechmill.serving.repository import Options, write
 from speechmill.vad import silero
 
 pytestmark = pytest.mark.slow
@@ -160,21 +163,36 @@ def test_an_input_of_a_wrong_shape_is_this_clients_failure_alone(triton, network
     assert all(apart(answers[i], answers[0]) < 1e-5 for i in (2, 3))
 
 
-def test_a_killed_server_gives_way_to_another(program, repository, triton, networks, speechmill, tmp_path):
-    port, network = tritonserver.free_port(), networks["dvector"]
-    feeds = feeds_of(network, 1, 0)
-    with tritonserver.running(repository, program=program, port=port, log=tmp_path / "log") as process:
-        other = triton.removeprefix("triton://")
-        both = session(network.model, name="dvector", device=f"triton://127.0.0.1:{port},{other}?patience_s=5")
-        alone = session(network.model, name="dvector", device=f"triton://127.0.0.1:{port}?patience_s=0.2")
-        wanted = both.run(None, feeds)
-        alone.run(None, feeds)
+def test_a_full_queue_is_waited_for_and_a_killed_server_gives_way_to_another(
+    program, triton, networks, speechmill, tmp_path, monkeypatch
+):
+    network, port = networks["dvector"], tritonserver.free_port()
+    write(tmp_path / "one", [network], Options(max_queue=1, max_batch=2, queue_delay_ms=0))
+    given = [feeds_of(network, seed, 0) for seed in range(24)]
+    rounds, counted = client.rounds, []
+    monkeypatch.setattr(client, "rounds", lambda patience_s: (counted.append(i) or i for i in rounds(patience_s)))
+    here = session(network.model)
+    with tritonserver.running(tmp_path / "one", program=program, port=port, log=tmp_path / "log") as process:
+        device = f"triton://127.0.0.1:{port}"
+        alone = session(network.model, name="dvector", device=f"{device}?in_flight=12&patience_s=0.5")
+        with ThreadPoolExecutor(12) as clients:
+            patient = session(network.model, name="dvector", device=f"{device}?in_flight=12")
+            answers = list(clients.map(lambda feeds: patient.run(None, feeds), given))
+        assert all(apart(one, here.run(None, feeds)) < 1e-5 for one, feeds in zip(answers, given, strict=True))
+        assert max(counted) > 0, "no client was refused"
+        alone.run(None, given[0])
+        both = session(network.model, name="dvector", device=f"{device},{triton.removeprefix('triton://')}")
+        both._at = 0
+        both.run(None, given[0])
+        (stub,) = [one for one in psutil.Process(process.pid).children(recursive=True) if "stub" in one.name()]
+        stub.kill()
+        assert apart(both.run(None, given[0]), answers[0]) < 1e-5
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        assert apart(both.run(None, feeds), wanted) == 0
+        assert apart(both.run(None, given[0]), answers[0]) < 1e-5
         with pytest.raises(ServerUnavailable, match="no server answered for dvector"):
-            alone.run(None, feeds)
-    said = speechmill("serve", "check", f"triton://127.0.0.1:{port}", expect=2)
+            alone.run(None, given[0])
+    said = speechmill("serve", "check", device, expect=2)
     assert "networks can't be used" in said.stderr
 
 

@@ -40,8 +40,6 @@ MOST_BYTES = 8_000_000  # of one request; more gains nothing, and a server's mem
 CHECK_S = 10.0  # for an answer to a question about health
 RESTING_S = 30.0  # with a fallback: so long the CPU answers before the servers are asked again
 
-# What another try or another server may mend. UNAVAILABLE: no connection, or the server's queue is full.
-_AWAY = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED"})
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/?,\[\]]+)(:\d+)?")
 
 Array = NDArray[Any]
@@ -232,15 +230,19 @@ def examine(server: Connection, name: str, digest: str) -> Served:
 
 
 def _told(error: Any, host: str, name: str) -> Exception:
-    """Turn gRPC's error into ours."""
+    """Turn gRPC's error into ours.
+
+    Only an invalid argument is the input's fault. The rest another try or server may mend: UNAVAILABLE is no connection
+    or a full queue, INTERNAL a model whose process died.
+    """
     code, details = error.code().name, error.details()
-    if code in _AWAY:
-        return Away(f"{details} ({code})")
+    if code == "INVALID_ARGUMENT":
+        return ItemError("inference-failed", f"{name} on {host}: {details}", permanent=False)
     if code == "NOT_FOUND":
         return ServerUnavailable(
             f"{host} doesn't serve {name}: {details}. Write its repository with: speechmill serve export REPOSITORY"
         )
-    return ItemError("inference-failed", f"{name} on {host}: {details} ({code})", permanent=False)
+    return Away(f"{details} ({code})")
 
 
 def _parts(feeds: Feeds, most: int) -> Iterator[Feeds]:

@@ -53,7 +53,8 @@ class TritonPythonModel:
         try:
             return self._answer(self._network.run([feed])[0])
         except Exception as error:
-            return triton.InferenceResponse(error=triton.TritonError(str(error)))
+            # To the client another code means that the server is at fault.
+            return triton.InferenceResponse(error=triton.TritonError(str(error), triton.TritonError.INVALID_ARG))
 
     def _answer(self, outputs: dict[str, Any]) -> Any:
         import triton_python_backend_utils as triton
