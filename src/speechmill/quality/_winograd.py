@@ -23,8 +23,9 @@ Array = NDArray[np.float32]
 
 TICK, BAND = 2, 4  # frames and bins of output that are made at once
 POINTS = 24  # (TICK + 2) * (BAND + 2), in the basis where filters multiply
-_FILTER_TIME = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-_FILTER_BINS = np.array(
+_FILTER_2 = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+# Four values along one axis out of six, F(4, 3): into the basis, and back.
+FILTER_4 = np.array(
     [
         [1 / 4, 0, 0],
         [-1 / 6, -1 / 6, -1 / 6],
@@ -34,7 +35,7 @@ _FILTER_BINS = np.array(
         [0, 0, 1],
     ]
 )
-_INTO_BINS = np.array(
+INTO_4 = np.array(
     [
         [4, 0, -5, 0, 1, 0],
         [0, -4, -4, 1, 1, 0],
@@ -45,9 +46,9 @@ _INTO_BINS = np.array(
     ],
     np.float32,
 )
-_BACK_TIME = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
-_BACK_BINS = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.float32)
-_BACK = np.kron(_BACK_TIME, _BACK_BINS)  # both at once: (8, 24)
+_BACK_2 = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
+BACK_4 = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.float32)
+_BACK = np.kron(_BACK_2, BACK_4)  # both at once: (8, 24)
 _ONES = 7  # the point (1, 1), whose value comes back in every output: the bias is added there
 
 
@@ -68,7 +69,7 @@ class Convolution:
 
     def __init__(self, kernel: Array, bias: Array, most: int) -> None:
         self.channels_out, self.channels_in = kernel.shape[:2]
-        points = np.einsum("it,jb,octb->ijco", _FILTER_TIME, _FILTER_BINS, kernel.astype(np.float64))
+        points = np.einsum("it,jb,octb->ijco", _FILTER_2, FILTER_4, kernel.astype(np.float64))
         self._filters = np.ascontiguousarray(points.reshape(POINTS, *kernel.shape[1::-1]), np.float32)
         self._bias = bias.astype(np.float32)
         self.most = most
@@ -88,8 +89,8 @@ class Convolution:
         wide = first.shape[1]
         n = wide // into - 1
         bins = self._bins[: 2 * 6 * wide].reshape(2, 6, wide)
-        np.matmul(_INTO_BINS, first, out=bins[0])
-        np.matmul(_INTO_BINS, second, out=bins[1])
+        np.matmul(INTO_4, first, out=bins[0])
+        np.matmul(INTO_4, second, out=bins[1])
         here, after = bins[0][:, : n * into], bins[0][:, into:]
         before, beside = bins[1][:, : n * into], bins[1][:, into:]
         points = self._points[: POINTS * n * into].reshape(4, 6, n * into)
