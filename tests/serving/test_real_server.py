@@ -146,10 +146,15 @@ def _segments(out):
     return found
 
 
-def test_an_input_of_a_wrong_shape_is_this_clients_failure_alone(triton, networks):
-    network = networks["dvector"]
-    served = session(network.model, name="dvector", device=triton)
-    good = feeds_of(network, 1, 0)
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [("dvector", (2, 160, 41)), ("dnsmos_early", (2, 0, 161))],
+    ids=["refused by Triton", "refused by the network, after it was put together with others"],
+)
+def test_an_input_that_cannot_be_worked_with_is_this_clients_failure_alone(triton, networks, name, bad):
+    network = networks[name]
+    served = session(network.model, name=name, device=triton)
+    good = feeds_of(network, 1, 24)
 
     def ask(feeds):
         try:
@@ -158,7 +163,7 @@ def test_an_input_of_a_wrong_shape_is_this_clients_failure_alone(triton, network
             return error.reason
 
     with ThreadPoolExecutor(4) as clients:
-        answers = list(clients.map(ask, [good, {"mels": noise(1, 2, 160, 41)}, good, good]))
+        answers = list(clients.map(ask, [good, dict.fromkeys(good, noise(1, *bad)), good, good]))
     assert answers[1] == "inference-failed"
     assert all(apart(answers[i], answers[0]) < 1e-5 for i in (2, 3))
 
