@@ -4,11 +4,13 @@
 Rows `stoi` and `pesq` compare with pystoi and pesq on noisy speech and its clean reference. Rows `stoi_est` and
 `pesq_est` need no reference; their baseline does, and is what they estimate. They also say how well: Pearson's r and
 mean absolute error on examples of the split `other` of training/quality_est_splits.toml, LibriSpeech test-other with
-kinds of damage that no training had; `speakers` is the same for the split `test`.
+kinds of damage that no training had; `speakers` is the same for the split `test`. Row `distillmos` compares with the
+package of that name, which pip must not be let to give its dependencies: it would fetch another torch for torchaudio.
 
     OMP_NUM_THREADS=1 python benchmarks/quality.py [--data FOLDER] [--rows stoi,pesq_est] [--examples 300]
 
-Needs pip install -e '.[bench]'.
+Needs pip install -c constraints.txt -e '.[bench]', and for distillmos also
+pip install --no-deps distillmos==0.9.1 xls-r-sqa==0.1.0.
 """
 
 from __future__ import annotations
@@ -102,11 +104,37 @@ def pesq_est(options: argparse.Namespace) -> Row:
     return {**row, **agreement(options, "pesq")}
 
 
+def distillmos(options: argparse.Namespace) -> Row:
+    """Ours against the package on one thread of torch; each segment as it is and noisy."""
+    import contextlib
+    import types
+
+    import torch
+
+    sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))  # it only reads files with it
+    import distillmos as package
+
+    torch.set_num_threads(1)
+    with contextlib.redirect_stdout(sys.stderr):
+        model = package.ConvTransformerSQAModel().eval()
+
+    def theirs(_: Samples, noisy: Samples) -> float:
+        with torch.no_grad():
+            return float(model(torch.from_numpy(noisy)[None]))
+
+    pairs = noisy_speech(options.data)
+    score = backend("distillmos")
+    row = speeds(pairs, lambda x, y: score(y, x), theirs, "distillmos")
+    samples = [side for pair in pairs for side in pair]
+    return {**row, "max_difference": max(abs(score(one, one) - theirs(one, one)) for one in samples)}
+
+
 ROWS: dict[str, Callable[[argparse.Namespace], Row]] = {
     "stoi": stoi,
     "pesq": pesq,
     "stoi_est": stoi_est,
     "pesq_est": pesq_est,
+    "distillmos": distillmos,
 }
 
 

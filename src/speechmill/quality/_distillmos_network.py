@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """DistillMOS' network in numpy: convolutions over a compressed complex spectrogram, a transformer, attention pooling.
 
-Four of the six convolutions cost most. They step by one over frames and by two over bins; Winograd's F(4, 3) and F(2, 2)
-halve their products, and scores differ from upstream's by rounding alone. Batch norms are folded into the linear maps
-behind them. Silence at the end gives what any silence gives, and is computed once.
+Four of the six convolutions cost most. They step by one over frames and by two over bins; Winograd's F(4, 3) and
+F(2, 2) more than halve their products, and scores differ from upstream's by rounding alone. Batch norms are folded into
+the linear maps behind them. Silence at the end gives what any silence gives, and is computed once.
 Weights and definition: `distillmos` by Microsoft (MIT). Knows nothing of windows' places or of MOS.
 
 Layers lie as (frames, rows * channels) with a frame of zeros before and behind. Rows are bins, and one more where their
