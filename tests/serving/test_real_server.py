@@ -7,6 +7,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -199,6 +202,37 @@ def test_a_full_queue_is_waited_for_and_a_killed_server_gives_way_to_another(
             alone.run(None, given[0])
     said = speechmill("serve", "check", device, expect=2)
     assert "networks can't be used" in said.stderr
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+def test_the_command_ends_its_server_however_it_ends_itself(program, networks, tmp_path, number, status):
+    write(tmp_path / "one", [networks["dvector"]], Options())
+    port = tritonserver.free_port()
+    command = [sys.executable, "-m", "speechmill", "serve", "run", tmp_path / "one", "--port", str(port)]
+    where = {**os.environ, "SPEECHMILL_TRITON": str(program.environment or program.binary)}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(list(map(str, command)), env=where, stdout=log, stderr=log)
+    try:
+        assert _until(lambda: b"ready; in the corpus file" in (tmp_path / "log").read_bytes())
+        server = psutil.Process(process.pid).children()[0]
+    finally:
+        process.send_signal(number)
+    assert process.wait(60) == status
+    assert _until(lambda: _gone(server))
+
+
+def _gone(process):
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _until(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.1)
+    return condition()
 
 
 def test_a_server_refuses_weights_that_were_swapped(program, repository, tmp_path):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
@@ -66,11 +67,14 @@ def run(folder: Path, host: str, port: int, triton: Path | None) -> None:
     \b
     speechmill serve run ./triton --port 8001
     """
+    from speechmill.core.errors import ServerUnavailable
     from speechmill.serving.tritonserver import find, running
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how containers and systemd say Ctrl-C
     with running(folder, program=find(triton), host=host, port=port) as process:
         click.echo(f"ready; in the corpus file: device: triton://{host}:{port}", err=True)
-        process.wait()
+        status = process.wait()
+    raise ServerUnavailable(f"the server ended by itself, with status {status}; see above")
 
 
 @command.command("check")
