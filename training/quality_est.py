@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with librispeech_train_speakers and noise_rir")
     parser.add_argument("--out", type=Path, required=True, help="examples, checkpoint, model and figures go here")
-    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--parts", type=int, default=2, help="processes that make examples")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
