@@ -8,7 +8,7 @@ import pytest
 
 from speechmill.core.errors import FormatError
 from speechmill.models.inference import session
-from speechmill.models.onnx_graph import cut, weights
+from speechmill.models.onnx_graph import cut, node, weights, written
 
 # y = relu(x + bias) * scale with bias (1, -2) as a float list and scale ((10, 100)) as raw bytes, made with
 # onnx 1.23.2: x -> sum -> kept -> y. An int64 initializer `count` is in it too.
@@ -58,3 +58,18 @@ def test_other_bytes_are_refused(content):
         weights(content)
     with pytest.raises(FormatError, match="ONNX"):
         session(content)
+
+
+def test_a_graph_that_is_written_runs_and_is_valid_onnx():
+    onnx = pytest.importorskip("onnx")
+    nodes = [
+        node("Transpose", ["x"], ["turned"], perm=(1, 0)),
+        node("ReduceL2", ["turned"], ["lengths"], axes=(1,), keepdims=0),
+        node("Gather", ["lengths", "second"], ["length"], axis=0),
+        node("Div", ["length", "by"], ["y"]),
+    ]
+    constants = {"second": np.array([1]), "by": np.array([2.5], np.float32)}
+    model = written(nodes, constants, {"x": ("N", 2)}, {"y": (1,)})
+    assert run(model, x=np.array([[3, 6], [4, 8]], np.float32))[0].tolist() == [4.0]  # |(6, 8)| / 2.5
+    assert weights(model)["by"].tolist() == [2.5]
+    onnx.checker.check_model(onnx.load_from_string(model), full_check=True)
