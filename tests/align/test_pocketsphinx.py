@@ -86,6 +86,14 @@ def test_a_guessed_pronunciation_halves_the_score(backend, samples):
     assert guessed.score == pytest.approx(plain.score / 2, abs=1e-3)
 
 
+def test_a_number_in_real_speech_has_the_times_of_its_word(backend, shared_data):
+    clip = read(shared_data / "librispeech_test_other" / "1998" / "1998-15444-0008.flac")
+    spelled = backend.align(clip, english("the dose for an adult is ten minims"), "en").words
+    written = backend.align(clip, english("The dose for an adult is 10 minims."), "en").words
+    assert [word.symbol for word in written] == ["The", "dose", "for", "an", "adult", "is", "10", "minims"]
+    assert [(word.start, word.duration) for word in written] == [(word.start, word.duration) for word in spelled]
+
+
 def test_spelled_digits_find_their_word(backend, shared_data):
     clip = read_digits(shared_data / "free_spoken_digits" / "7_george_0.flac")
     (word,) = backend.align(clip, english("7"), "en").words
