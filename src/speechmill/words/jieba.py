@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import warnings
 from typing import Any
 
 from msgspec import Struct
@@ -41,7 +42,9 @@ class Backend:
 
 
 def _opened() -> Any:
-    import jieba
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its last release, of 2020, is older than what Python warns of today
+        import jieba
 
     jieba.setLogLevel(logging.WARNING)
     tokenizer = jieba.Tokenizer()
