@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    make_examples(options.data, options.out / "examples", options.parts)
+    make_examples(options.data.resolve(), options.out.resolve() / "examples", options.parts)
     network = train(options.out, options.epochs, options.seed)
     lines = calibration(network, load(options.out / "examples", "validation"))
     export(network, lines, options.out / "quality_est.onnx")
@@ -219,6 +219,8 @@ def line(found: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         while len(rising) > 1 and rising[-1][1] <= rising[-2][1]:
             (x1, y1, n1), (x2, y2, n2) = rising[-2:]
             rising[-2:] = [((x1 * n1 + x2 * n2) / (n1 + n2), (y1 * n1 + y2 * n2) / (n1 + n2), n1 + n2)]
+    if len(rising) == 1:  # it says nothing yet, as after a trial on a few examples
+        return np.array([0.0, 1.0]), np.array([0.0, 1.0])
     return np.array([pool[0] for pool in rising]), np.array([pool[1] for pool in rising])
 
 
