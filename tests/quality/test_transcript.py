@@ -13,6 +13,8 @@ from speechmill import models
 from speechmill.core.errors import Unscorable
 from speechmill.core.stage import Context
 from speechmill.core.types import Transcript, Utterance, Word
+from speechmill.pipeline import spec
+from speechmill.pipeline.plan import stages
 from speechmill.quality import Cut, transcript
 from speechmill.quality._trust import USUAL_PACE, Model, evidence
 from speechmill.quality._trust import models as calibrated
@@ -68,9 +70,31 @@ def test_elsewhere_it_is_uncalibrated_and_ranks_only_where_that_is_asked_for(ask
     assert 0 < score(**asked, uncalibrated=True) < 1
 
 
+def test_evidence_that_is_not_calibrated_is_left_out():
+    alone = score("pocketsphinx", confidence=0.6)
+    assert score("pocketsphinx", ("faster_whisper", TEXT), confidence=0.6) == alone
+    assert score("pocketsphinx", ("pocketsphinx", TEXT), confidence=0.6) != alone
+    # Confidences in a file are somebody else's.
+    agreed = score("sidecar", ("pocketsphinx", TEXT))
+    assert score("sidecar", ("pocketsphinx", TEXT), confidence=0.1) == agreed
+
+
 def test_without_evidence_there_is_no_value():
     with pytest.raises(Unscorable, match="no-evidence"):
         score("sidecar")
+
+
+def test_in_a_plan_it_waits_for_both_transcripts():
+    asked = {
+        "sources": [{"local": {"path": "."}}],
+        "language": "en",
+        "transcript": ["sidecar"],
+        "quality": ["transcript"],
+    }
+    found = {stage.name: stage for stage in stages(spec.resolve({**asked, "second_asr": "pocketsphinx"}, Path()))}
+    assert found["quality.transcript"].reads == ("audio", "speech", "segments", "transcript", "second")
+    alone = {stage.name: stage for stage in stages(spec.resolve(asked, Path()))}
+    assert alone["quality.transcript"].reads == ("audio", "speech", "segments", "transcript")
 
 
 def test_evidence_is_what_it_says():

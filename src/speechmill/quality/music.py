@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Likelihood that a segment is music or noise and no speech, from its signal alone.
 
-A logistic function of `measures.music`. It was fitted on made-up music and noise, for no recordings were free to use:
-expect less of real ones. Singing, rapping and speech over loud music lie between; it is no detector of music that
-runs softly under speech.
+A logistic function of `measures.music`, for what the VAD takes for speech and is none. It was fitted on made-up music
+and noise, for no recordings were free to use; of these silero hears none as speech, so what it adds on real music is
+not known. Singing, rapping and speech over loud music lie between; it is no detector of music that runs softly under
+speech.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from speechmill.measures.music import features
 from speechmill.quality import Column, Cut
 
 VERSION = "1"
-COST = 0.005  # CPU seconds per second of audio, for estimates
+COST = 0.002  # CPU seconds per second of audio, for estimates
 REQUIRES = ()
 MODELS = ()
 LANGUAGES = None

@@ -44,7 +44,7 @@ class Backend:
         self.config = config
 
     def score(self, cut: Cut) -> Mapping[str, float]:
-        """Return `transcript_confidence`, 0..1.
+        """Return `transcript_confidence`, 0..1: by the model that looks at most of what is known.
 
         Raises Unscorable: "no-text", "no-words", "too-short", "no-evidence", "uncalibrated".
         """
@@ -54,15 +54,13 @@ class Backend:
         return {"transcript_confidence": self._model(cut, known).probability(known)}
 
     def _model(self, cut: Cut, known: Mapping[str, float]) -> Model:
-        fitting = [model for model in models() if model.evidence == SIDES & known.keys()]
+        fitting = [model for model in models() if model.evidence <= known.keys()]
         exact = [model for model in fitting if _is_of(model, cut)]
-        if exact:
-            return exact[0]
-        first, second = (_name(cut.columns.get(name)) for name in ("transcript", "second"))
-        what = f"text from {first}, second recogniser {second}, language {cut.language}"
-        if not self.config.uncalibrated or not fitting:
+        if not exact and not (self.config.uncalibrated and fitting):
+            first, second = (_name(cut.columns.get(name)) for name in ("transcript", "second"))
+            what = f"text from {first}, second recogniser {second}, language {cut.language}"
             raise Unscorable("uncalibrated", what)
-        return fitting[0]
+        return max(exact or fitting, key=lambda model: len(model.evidence))
 
 
 def _is_of(model: Model, cut: Cut) -> bool:
