@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The numpy voice encoder gives what Resemblyzer's gives."""
+"""The voice encoder gives what Resemblyzer's gives."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def _random_weights(generator) -> dict[str, np.ndarray]:
 
 
 def test_a_window_embeds_alone_as_among_others(encoder):
-    mels = np.random.default_rng(1).random((70, 160, 40), dtype=np.float32)  # more than one batch of 64
+    mels = np.random.default_rng(1).random((70, 160, 40), dtype=np.float32)  # more than two batches of 32
     together = encoder.embed(mels)
     assert together.shape == (70, 256)
-    for index in (0, 63, 64, 69):
+    for index in (0, 31, 32, 69):
         assert np.abs(encoder.embed(mels[index : index + 1])[0] - together[index]).max() < 1e-5
 
 

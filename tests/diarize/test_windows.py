@@ -10,7 +10,7 @@ import pytest
 
 from speechmill.core.types import Interval
 from speechmill.diarize._voice_encoder import mel_spectrogram
-from speechmill.diarize._windows import Window, mels, windows_of
+from speechmill.diarize._windows import Window, apart, halves, joined, mels, windows_of
 from speechmill.formats.array_audio import ArrayAudio
 
 
@@ -19,16 +19,33 @@ def test_short_speech_has_one_window_around_its_middle():
     assert windows_of(Interval(3.0, 1.0, 1), 0.8) == [Window(270, 3.0, 4.0, 1)]
 
 
-def test_windows_spread_evenly_and_each_speaks_up_to_the_middle_between_two():
-    # 3.2 s hold windows at 0, 0.8 and 1.6 s; their middles are 0.8, 1.6 and 2.4 s.
+def test_each_window_is_around_the_middle_of_its_stretch():
+    # 3.2 s in stretches of 0.8 s, with their middles at 0.4, 1.2, 2.0 and 2.8 s; a window begins 0.8 s before.
     assert windows_of(Interval(10.0, 3.2), 0.8) == [
-        Window(1000, 10.0, 11.2, 0),
-        Window(1080, 11.2, 12.0, 0),
-        Window(1160, 12.0, 13.2, 0),
+        Window(960, 10.0, 10.8, 0),
+        Window(1040, 10.8, 11.6, 0),
+        Window(1120, 11.6, 12.4, 0),
+        Window(1200, 12.4, 13.2, 0),
     ]
 
 
-@pytest.mark.parametrize("duration", [0.4, 1.6, 1.9, 2.0, 2.1, 5.0, 33.33])
+def test_a_window_is_halved():
+    # The stretch of 1.6 s around 10.8 s; its halves have their middles at 10.4 and 11.2 s.
+    assert halves(Window(1000, 10.0, 11.6, 1)) == [Window(960, 10.0, 10.8, 1), Window(1040, 10.8, 11.6, 1)]
+
+
+def test_windows_are_joined_within_an_interval():
+    windows = [*windows_of(Interval(0.0, 1.6), 0.8), *windows_of(Interval(2.0, 1.6), 0.8), Window(0, 3.6, 4.0, 1)]
+    assert joined(windows).tolist() == [False, True, False, True, False]
+    assert joined([]).tolist() == []
+
+
+def test_windows_are_apart_from_a_window_on_or_on_another_channel():
+    windows = [Window(0, 0.0, 0.8, 0), Window(149, 1.49, 2.0, 0), Window(150, 1.5, 2.0, 0), Window(0, 0.0, 0.8, 1)]
+    assert apart(windows)[0].tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("duration", [0.4, 1.19, 1.21, 1.6, 1.9, 2.0, 2.1, 5.0, 33.33])
 def test_windows_divide_the_interval(duration):
     part = Interval(2.5, duration)
     windows = windows_of(part, 0.8)
@@ -43,7 +60,7 @@ def noise(seconds: float, seed: int = 0) -> np.ndarray:
 
 def test_a_window_is_cut_out_of_the_spectrogram_of_the_whole():
     samples = noise(100)  # -20 dBFS: too loud to be raised; more than one stretch of a minute
-    windows = windows_of(Interval(0.0, 100.0), 0.8)
+    windows = windows_of(Interval(1.0, 98.0), 0.8)
     parts = list(mels(ArrayAudio([samples]), windows))
     found = np.concatenate(parts)
     assert len(parts) > 1

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GE2E d-vectors: what a voice sounds like, as a unit vector, in numpy.
+"""GE2E d-vectors: what a voice sounds like, as a unit vector, on onnxruntime.
 
 The network and its weights are Resemblyzer's VoiceEncoder (Resemble AI, Apache-2.0): 40 mel bands,
 three LSTM layers of 256, a linear layer with ReLU, L2 norm. Source: Wan et al., "Generalized
-end-to-end loss for speaker verification", ICASSP 2018. No VAD and no clustering here.
+end-to-end loss for speaker verification", ICASSP 2018. The graph is written here from the weights; on a CPU it
+runs a quarter faster than the same in numpy, near what the processor can multiply. No VAD and no clustering here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 from speechmill.core.stage import Samples
 from speechmill.core.timebase import WORKING_HZ
+from speechmill.models.inference import Session, session
+from speechmill.models.onnx_graph import node, written
 
 Array = NDArray[np.float32]
 
@@ -27,7 +30,11 @@ WINDOW_FRAMES = 160  # what the network was trained on, 1.6 s
 EMBEDDING = 256
 _LAYERS = 3
 _HIDDEN = 256
-_BATCH = 64  # windows of one GEMM; more gains nothing and costs 0.7 MB of memory each
+_BATCH = 32  # windows of one run; more gains nothing and costs 2 MB of memory each
+_SHORTEST = 1e-12  # a vector of zeros stays one
+
+SERVED_AS = "dvector"
+MELS, VECTORS = "mels", "vectors"
 
 
 @functools.cache
@@ -70,66 +77,56 @@ def mel_spectrogram(samples: Samples) -> Array:
     return np.asarray(power.astype(np.float32) @ mel_filters(), dtype=np.float32)
 
 
-class VoiceEncoder:
-    """Embeds windows of 1.6 s.
+def graph(tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """Write the network as ONNX. Raises KeyError where a tensor is missing."""
+    constants: dict[str, NDArray[Any]] = {"direction": np.array([1]), "newest": np.array([0])}
+    nodes = [node("Transpose", [MELS], ["steps0"], perm=(1, 0, 2))]
+    for index in range(_LAYERS):
+        names = [f"inputs{index}", f"recurrent{index}", f"bias{index}"]
+        constants.update(zip(names, _layer(tensors, index), strict=True))
+        made = [f"all{index}", f"last{index}"]
+        nodes.append(node("LSTM", [f"steps{index}", *names], made, hidden_size=_HIDDEN))
+        nodes.append(node("Squeeze", [made[0], "direction"], [f"steps{index + 1}"]))
+    constants["linear"] = _float32(tensors["linear.weight"].T)
+    constants["linear_bias"] = _float32(tensors["linear.bias"])
+    constants["shortest"] = np.array([_SHORTEST], np.float32)
+    nodes += [
+        node("Squeeze", [made[1], "newest"], ["heard"]),
+        node("Gemm", ["heard", "linear", "linear_bias"], ["projected"]),
+        node("Relu", ["projected"], ["raw"]),
+        node("ReduceL2", ["raw"], ["length"], axes=(1,), keepdims=1),
+        node("Max", ["length", "shortest"], ["divisor"]),
+        node("Div", ["raw", "divisor"], [VECTORS]),
+    ]
+    return written(nodes, constants, {MELS: ("N", WINDOW_FRAMES, NUM_MELS)}, {VECTORS: ("N", EMBEDDING)})
 
-    tensors: the weights under their names in Resemblyzer's file; others are ignored.
-    Raises KeyError where one is missing.
-    """
 
-    def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
-        self._layers = [_layer(tensors, index) for index in range(_LAYERS)]
-        self._linear = _float32(tensors["linear.weight"].T)
-        self._linear_bias = _float32(tensors["linear.bias"])
-
-    def embed(self, mels: Array) -> Array:
-        """Embed windows: (num_windows, 160, 40) to (num_windows, 256), non-negative, of length 1.
-
-        A window that the network answers with nothing but zeros stays zero.
-        """
-        parts = [self._embed(mels[first : first + _BATCH]) for first in range(0, len(mels), _BATCH)]
-        return np.concatenate(parts) if parts else np.zeros((0, EMBEDDING), dtype=np.float32)
-
-    def _embed(self, mels: Array) -> Array:
-        state = np.ascontiguousarray(mels.transpose(1, 0, 2))  # time first: each step is one block of memory
-        for weights in self._layers:
-            state = _lstm(state, *weights)
-        raw = np.maximum(state[-1] @ self._linear + self._linear_bias, 0.0)
-        return np.asarray(raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+def _layer(tensors: Mapping[str, NDArray[Any]], index: int) -> tuple[Array, Array, Array]:
+    """Weights and biases of a layer with gates in ONNX's order i, o, f, c; torch's is i, f, c, o."""
+    gates = np.arange(4 * _HIDDEN).reshape(4, _HIDDEN)[[0, 3, 1, 2]].ravel()
+    inputs, recurrent = (tensors[f"lstm.weight_{kind}_l{index}"][gates][None] for kind in ("ih", "hh"))
+    biases = np.concatenate([tensors[f"lstm.bias_{kind}_l{index}"][gates] for kind in ("ih", "hh")])[None]
+    return _float32(inputs), _float32(recurrent), _float32(biases)
 
 
 def _float32(array: NDArray[Any]) -> Array:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _layer(tensors: Mapping[str, NDArray[Any]], index: int) -> tuple[Array, Array, Array]:
-    """Input weights, recurrent weights and bias of a layer, with gates in the order i, f, o, g.
+class VoiceEncoder:
+    """Embeds windows of 1.6 s where `device` says.
 
-    torch's order is i, f, g, o; with the three sigmoids side by side one call does them all.
-    sigmoid(x) = (1 + tanh(x / 2)) / 2, so their weights are halved and the whole block is one tanh.
+    tensors: the weights under their names in Resemblyzer's file; others are ignored.
+    Raises KeyError where one is missing.
     """
-    order = np.r_[0 : 2 * _HIDDEN, 3 * _HIDDEN : 4 * _HIDDEN, 2 * _HIDDEN : 3 * _HIDDEN]
-    scale = np.where(np.arange(4 * _HIDDEN) < 3 * _HIDDEN, 0.5, 1.0)[:, None]
-    inputs = tensors[f"lstm.weight_ih_l{index}"][order] * scale
-    recurrent = tensors[f"lstm.weight_hh_l{index}"][order] * scale
-    bias = (tensors[f"lstm.bias_ih_l{index}"] + tensors[f"lstm.bias_hh_l{index}"])[order] * scale[:, 0]
-    return _float32(inputs.T), _float32(recurrent.T), _float32(bias)
 
+    def __init__(self, tensors: Mapping[str, NDArray[Any]], device: str = "cpu") -> None:
+        self._session: Session = session(graph(tensors), name=SERVED_AS, device=device, bounded=True)
 
-def _lstm(sequence: Array, inputs: Array, recurrent: Array, bias: Array) -> Array:
-    """One layer over (time, batch, features); returns (time, batch, 256)."""
-    time, batch, features = sequence.shape
-    projected = (sequence.reshape(-1, features) @ inputs + bias).reshape(time, batch, 4 * _HIDDEN)
-    hidden = np.zeros((time, batch, _HIDDEN), dtype=np.float32)
-    cell = np.zeros((batch, _HIDDEN), dtype=np.float32)
-    for step in range(time):
-        gates = projected[step]
-        if step:
-            gates += hidden[step - 1] @ recurrent
-        np.tanh(gates, out=gates)
-        sigmoids = gates[:, : 3 * _HIDDEN]
-        sigmoids += 1.0
-        sigmoids *= 0.5
-        cell = sigmoids[:, _HIDDEN : 2 * _HIDDEN] * cell + sigmoids[:, :_HIDDEN] * gates[:, 3 * _HIDDEN :]
-        np.multiply(sigmoids[:, 2 * _HIDDEN :], np.tanh(cell), out=hidden[step])
-    return hidden
+    def embed(self, mels: Array) -> Array:
+        """Embed windows: (num_windows, 160, 40) to (num_windows, 256), non-negative, of length 1.
+
+        A window that the network answers with nothing but zeros stays zero.
+        """
+        parts = [self._session.run([VECTORS], {MELS: mels[i : i + _BATCH]})[0] for i in range(0, len(mels), _BATCH)]
+        return np.concatenate(parts) if parts else np.zeros((0, EMBEDDING), dtype=np.float32)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Windows of speech: where they lie, what they sound like, and which stretch each speaks for.
 
-A window is what the voice encoder hears, 1.6 s; neighbours overlap, and each speaks for the speech
-up to the middle between it and the next. Audio is read a stretch at a time: ten hours of it never are in memory.
+A window is what the voice encoder hears, 1.6 s; neighbours overlap, and each speaks for the stretch
+of speech around its middle. Audio is read a stretch at a time: ten hours of it never are in memory.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from speechmill.core.stage import Audio, Samples
 from speechmill.core.timebase import WORKING_HZ, on_millisecond, to_samples
@@ -23,6 +24,7 @@ WINDOW_S = WINDOW_FRAMES * STEP / WORKING_HZ
 STRETCH_S = 60.0  # audio read at once: 4 MB
 LEVEL_DBFS = -30.0  # what quieter speech is raised to, as in the encoder's training
 _HALF_FRAME = FRAME // 2
+_SHARED_FRAMES = 10  # windows that share 0.1 s count as apart: a hop isn't always an even part of a window
 _FLOOR = 1e-5  # -100 dBFS: digital silence is not raised
 
 
@@ -36,19 +38,39 @@ class Window(Struct, frozen=True):
 
 
 def windows_of(interval: Interval, hop_s: float) -> list[Window]:
-    """Spread windows evenly over an interval, about hop_s apart; a shorter one gets one window around its middle."""
-    count = 1 + max(0, round((interval.duration - WINDOW_S) / hop_s))
-    if count == 1:
-        starts = [interval.start + (interval.duration - WINDOW_S) / 2]
-    else:
-        step = (interval.duration - WINDOW_S) / (count - 1)
-        starts = [interval.start + index * step for index in range(count)]
-    middles = [on_millisecond((one + other + WINDOW_S) / 2) for one, other in itertools.pairwise(starts)]
-    edges = [interval.start, *middles, interval.end]
+    """Cut an interval into equal stretches of about hop_s; each is heard by the window around its middle.
+
+    The first and the last window reach over the interval's ends.
+    """
+    count = max(1, round(interval.duration / hop_s))
+    step = interval.duration / count
+    inner = [on_millisecond(interval.start + index * step) for index in range(1, count)]
+    edges = [interval.start, *inner, interval.end]
     return [
-        Window(round(start * WORKING_HZ / STEP), edges[index], edges[index + 1], interval.channel)
-        for index, start in enumerate(starts)
+        Window(round((start + end - WINDOW_S) / 2 * WORKING_HZ / STEP), start, end, interval.channel)
+        for start, end in itertools.pairwise(edges)
     ]
+
+
+def halves(window: Window) -> list[Window]:
+    """The windows around the middles of both halves of a window's stretch."""
+    return windows_of(
+        Interval(window.start, window.end - window.start, window.channel), (window.end - window.start) / 2
+    )
+
+
+def joined(windows: Sequence[Window]) -> NDArray[np.bool_]:
+    """Tell which windows speak for a stretch that touches the one before: (num_windows,)."""
+    touch = [one.end == other.start and one.channel == other.channel for one, other in itertools.pairwise(windows)]
+    return np.array([False, *touch][: len(windows)], dtype=bool)
+
+
+def apart(windows: Sequence[Window]) -> NDArray[np.bool_]:
+    """Tell which pairs of windows share no audio: (num_windows, num_windows)."""
+    first = np.array([window.first for window in windows])
+    channel = np.array([window.channel for window in windows])
+    far = np.abs(first[:, None] - first) >= WINDOW_FRAMES - _SHARED_FRAMES
+    return np.asarray(far | (channel[:, None] != channel))
 
 
 def mels(audio: Audio, windows: Sequence[Window]) -> Iterator[Array]:
