@@ -34,8 +34,8 @@ def test_the_columns_are_rates_and_confidences():
     # it costs five dollars : it cost five: one other, one missing, of four
     assert found["agreement_wer"] == 0.5
     assert found["agreement_cer"] == pytest.approx(8 / 18)  # s and dollars, of itcostsfivedollars
-    # agreed: 0.6 + 0.4 * the other's score
-    assert found["mean_word_confidence"] == pytest.approx((0.92 + 0 + 0.84 + 0) / 4)
+    # agreed: 0.2 + 0.8 * the other's score
+    assert found["mean_word_confidence"] == pytest.approx((0.84 + 0 + 0.68 + 0) / 4)
     assert found["min_word_confidence"] == 0.0
 
 
