@@ -3,7 +3,8 @@
 
 Parts: log spectrum (numpy), early layers (see `_dnsmos_early`), two late layers, and a head per window. A window sees
 zeros around it, so at its edges some values differ from the shared ones; those are computed again, and nothing else.
-The scores are those of the whole network on every window alone, up to rounding. Knows nothing of MOS or polynomials.
+The scores are those of the whole network on every window alone, up to rounding: a few 1e-6, and 1e-4 where bins are so
+quiet that rounding is what they hold. Knows nothing of MOS or polynomials.
 """
 
 from __future__ import annotations

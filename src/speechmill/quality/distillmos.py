@@ -26,7 +26,7 @@ from speechmill.quality import Column, Cut
 from speechmill.quality._distillmos_network import WINDOW, Network
 
 VERSION = "1"
-COST = 0.05  # CPU seconds per second of audio, for estimates
+COST = 0.1  # CPU seconds per second of audio, for estimates
 REQUIRES = ()
 MODELS = ("distillmos",)
 LANGUAGES = None
