@@ -84,9 +84,10 @@ def test_models_are_listed_shown_and_found(speechmill):
 
 def test_a_language_lists_the_backends_that_know_it(speechmill):
     listed = json.loads(speechmill("list", "asr", "--language", "vi", "--json").stdout)
-    assert [row["backend"] for row in listed] == ["faster_whisper"]
+    names = [row["backend"] for row in listed]
+    assert "faster_whisper" in names
     english = json.loads(speechmill("list", "asr", "--language", "en", "--json").stdout)
-    assert [row["backend"] for row in english] == ["faster_whisper", "pocketsphinx"]
+    assert [row["backend"] for row in english] == sorted([*names, "pocketsphinx"])
     assert "pocketsphinx" in speechmill("list").stdout
 
 
