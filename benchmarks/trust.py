@@ -5,7 +5,8 @@ Row `transcript_confidence`: expected against true word accuracy of segments, wi
 and correlation; the baseline is the mean of the recogniser's word posteriors, taken as it is. Row `..._given` is the
 same of given texts, true ones and damaged ones, by agreement with pocketsphinx; the baseline is the agreement itself.
 Row `music`: area under the curve of music and noise against speech, of kinds and speakers that calibrated nothing; the
-baseline is the VAD's share of speech. Row `snr`: mean error in dB against WADA's, in noise of 0 to 20 dB.
+baseline is the VAD's share of speech. Row `snr`: mean error in dB against WADA's, in noise of 0 to 20 dB; the
+readings' own noise counts as speech there, so that any honest estimate reads low at 15 dB and above.
 Row `bandwidth`: mean error in Hz on resampled speech; the baseline believes the sampling rate.
 
 What tuned what: benchmarks/tuning/trust.py and music.py on their development parts; SNR's constants on 50 speakers of

@@ -4,8 +4,8 @@
 (P - N) / N in dB, with P the mean power where somebody speaks and N the power of the noise: measured where nobody
 does. A stretch cut too tight for that is judged by its own gaps (the idea of NIST's stnr and of Martin's minimum
 statistics, IEEE TSAP 2001): in loud noise by the quiet moments of each frequency, as no frame is free of speech at all
-of them, and in clean audio by the quietest short frames; between 5 and 20 dB by both. It reads low above 25 dB, and is
-no estimate of reverberation or of competing speakers. `benchmarks/trust.py` says by how much it errs.
+of them, and in clean audio by the quietest short frames; between 5 and 20 dB by both. Such a stretch reads some dB high
+above 15 dB. It is no estimate of reverberation or of competing speakers. `benchmarks/trust.py` says how far it errs.
 """
 
 from __future__ import annotations
