@@ -107,3 +107,10 @@ def test_text_of_no_length_keeps_a_place():
     given = Transcript("t", (Utterance("hi", 0.5, 0.0), Utterance("late", 10.0, 0.0)))
     found = backend(pad_s=0.0).segments(SOURCE, 10.0, (), [], given)
     assert spans(found) == [(0.499, 0.5, "hi", None), (9.999, 10.0, "late", None)]
+
+
+def test_words_of_a_script_without_blanks_are_put_together_as_they_were_written():
+    words = (Word("你好", 1.0, 0.4), Word("世界", 1.5, 0.4), Word("OK", 2.0, 0.4), Word("啦", 4.0, 0.4))
+    heard = Transcript("test", (Utterance("你好世界 OK啦", 0.0, 10.0, words=words),))
+    found = backend(min_s=0.1).segments(SOURCE, 10.0, (), [], heard)
+    assert [one.text for one in found] == ["你好世界 OK", "啦"]

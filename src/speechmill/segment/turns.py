@@ -21,7 +21,7 @@ from speechmill.core.stage import Context
 from speechmill.core.timebase import on_millisecond
 from speechmill.core.types import Interval, Source, Transcript, Turn, Utterance, Word
 
-VERSION = "1"
+VERSION = "2"
 SHORTEST_S = 0.001
 
 
@@ -36,12 +36,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Spoken(Struct, frozen=True):
-    """A word with the speaker and channel it belongs to."""
+    """A word with the speaker and channel it belongs to, and the blank before it: scripts such as Chinese have none."""
 
     word: Word
     speaker: str | None
     channel: int
     language: str | None
+    blank: str
 
 
 class Backend:
@@ -72,9 +73,11 @@ class Backend:
 
     def _from_words(self, transcript: Transcript, turns: _Turns) -> list[Utterance]:
         spoken = [
-            Spoken(word, one.speaker or turns.speaker(word.start, word.end, one.channel), one.channel, one.language)
+            Spoken(
+                word, one.speaker or turns.speaker(word.start, word.end, one.channel), one.channel, one.language, blank
+            )
             for one in transcript.utterances
-            for word in one.words
+            for word, blank in zip(one.words, _blanks(one), strict=True)
         ]
         # Channel by channel: two microphones are recorded at once, and must not break each other's stretches.
         spoken.sort(key=lambda item: (item.channel, item.word.start))
@@ -163,10 +166,19 @@ def _length(words: list[Spoken]) -> float:
     return words[-1].word.end - words[0].word.start
 
 
+def _blanks(one: Utterance) -> Iterator[str]:
+    """Yield what stands before each word: nothing where the text has it right behind the word before."""
+    text, end = one.text or "", 0
+    for word in one.words:
+        start = text.find(word.symbol, end)
+        yield "" if end and start == end else " "
+        end = start + len(word.symbol) if start >= 0 else end
+
+
 def _utterance(piece: list[Spoken]) -> Utterance:
     first, last = piece[0], piece[-1]
     return Utterance(
-        text=" ".join(item.word.symbol for item in piece),
+        text="".join(item.blank + item.word.symbol for item in piece).strip(),
         start=first.word.start,
         duration=last.word.end - first.word.start,
         channel=first.channel,
