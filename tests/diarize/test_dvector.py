@@ -114,17 +114,16 @@ TURNS = [Interval(index * 3.5, 3.0) for index in range(16)]
 
 def test_speakers_who_take_turns(backend, dialogue):
     expected = [Turn(part.start, 3.0, f"#{1 + index % 2}") for index, part in enumerate(TURNS)]
-    assert backend.diarize(dialogue, TURNS, None) == expected
     assert backend.diarize(dialogue, TURNS, 2) == expected
 
 
 def test_a_subset_of_the_windows_finds_the_same_speakers(backend, dialogue):
-    assert ready(dvector, max_windows=60).diarize(dialogue, TURNS, None) == backend.diarize(dialogue, TURNS, None)
+    assert ready(dvector, max_windows=60).diarize(dialogue, TURNS, 2) == backend.diarize(dialogue, TURNS, 2)
 
 
 def test_a_change_of_speaker_within_speech_is_a_change_of_turn(backend, dialogue):
     joined = [Interval(0.0, 56.0)]
-    turns = backend.diarize(dialogue, joined, None)
+    turns = backend.diarize(dialogue, joined, 2)
     assert_covers(turns, joined)
     # The middle of each pause is a boundary, up to half the pause (0.25 s) and half a hop (0.4 s).
     assert [turn.start for turn in turns[1:]] == pytest.approx([3.25 + 3.5 * index for index in range(15)], abs=0.66)
@@ -134,7 +133,7 @@ def test_a_word_too_short_gets_its_neighbours_speaker(backend, dialogue):
     far = [*TURNS[:8], *(Interval(part.start + 8.0, 3.0) for part in TURNS[8:])]  # no window in 27.5 to 36 s
     speech = sorted([*far, Interval(28.5, 0.2), Interval(35.0, 0.2)], key=lambda part: part.start)
     padded = np.insert(dialogue.read(), 28 * 16_000, np.zeros(8 * 16_000, np.float32))
-    turns = {turn.start: turn.speaker for turn in backend.diarize(ArrayAudio([padded]), speech, None)}
+    turns = {turn.start: turn.speaker for turn in backend.diarize(ArrayAudio([padded]), speech, 2)}
     # The eighth reader before it is "#2"; the ninth, after it, "#1".
     assert (turns[28.5], turns[35.0]) == ("#2", "#1")
 
@@ -142,8 +141,8 @@ def test_a_word_too_short_gets_its_neighbours_speaker(backend, dialogue):
 def test_a_turn_goes_on_over_a_short_pause(backend, dialogue):
     halved = [Interval(part.start + half, 1.2) for part in TURNS for half in (0.0, 1.8)]  # pauses of 0.6 s within
     expected = [Turn(part.start, 3.0, f"#{1 + index % 2}") for index, part in enumerate(TURNS)]
-    assert backend.diarize(dialogue, halved, None) == expected
-    apart = ready(dvector, pause_s=0.5).diarize(dialogue, halved, None)
+    assert backend.diarize(dialogue, halved, 2) == expected
+    apart = ready(dvector, pause_s=0.5).diarize(dialogue, halved, 2)
     assert [(turn.start, round(turn.duration, 3)) for turn in apart] == [(part.start, 1.2) for part in halved]
 
 
@@ -151,7 +150,7 @@ def test_one_speaker_on_two_channels_is_one_speaker(backend, dialogue):
     samples = dialogue.read()
     audio = ArrayAudio([samples, 0.5 * samples])
     speech = [Interval(part.start, part.duration, index % 4 // 2) for index, part in enumerate(TURNS)]
-    turns = backend.diarize(audio, speech, None)
+    turns = backend.diarize(audio, speech, 2)
     assert [turn.speaker for turn in turns] == ["#1", "#2"] * 8
     assert [turn.channel for turn in turns] == [0, 0, 1, 1] * 4
 

@@ -13,7 +13,6 @@ LIMITS = Limits(
     speaker_cost=3.0,
     evidence_s=40.0,
     contrast=0.045,
-    contrast_share=0.5,
     min_speaker_s=1.0,
     change_cost=0.05,
     max_speakers=10,

@@ -6,7 +6,7 @@ r(k) the mean distance of the windows to their k centroids and T the seconds of 
 largest -T log r(k) - k * speaker_cost is taken (the form of the Bayesian information criterion of a Gaussian of
 unknown variance; Schwarz, Annals of Statistics 1978). T grows no further than `evidence_s`: any one voice can be
 halved so that both halves differ a little, and in a long recording that little would be certain. Every two speakers
-must also differ by a least contrast, and not by much less than the others do.
+must also differ by a least contrast.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ class Limits(Struct, frozen=True):
     speaker_cost: float  # seconds times the logarithm of the mean distance that one more speaker must save
     evidence_s: float  # seconds of speech that count, at most
     contrast: float  # least contrast of two speakers
-    contrast_share: float  # ... and this share of the mean contrast of all: some voices spread wide
     min_speaker_s: float  # a speaker has at least this much speech
     change_cost: float  # of a change of speaker from one window to the next, in cosines
     max_speakers: int  # tried
@@ -85,9 +84,7 @@ def _holds(heard: Heard, cosines: Floats, apart: Flags, labels: Labels, count: i
     """Tell whether all speakers are left after smoothing, say enough, and differ from each other."""
     if labels.max() + 1 < count or np.bincount(labels, heard.seconds).min() < limits.min_speaker_s:
         return False
-    found = contrasts(cosines, apart, labels)
-    mean = float(found[np.isfinite(found)].mean())
-    return bool(found.min() >= max(limits.contrast, limits.contrast_share * mean))
+    return bool(contrasts(cosines, apart, labels).min() >= limits.contrast)
 
 
 def contrasts(cosines: Floats, apart: Flags, labels: Labels) -> NDArray[np.float64]:

@@ -38,7 +38,7 @@ _PREFIX = "model_state."  # of the network's tensors in the file; the optimiser'
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """Tuned on made conversations of 150 LibriSpeech speakers: benchmarks/tuning/ says which and how."""
+    """Tuned on made conversations of 150 LibriSpeech speakers: see benchmarks/tune_diarization.py."""
 
     hop_s: Annotated[float, Meta(gt=0, le=1.6)] = 1.6  # a window: each instant is heard once, and twice beside a change
     fine_hop_s: Annotated[float, Meta(gt=0, le=1.6)] = 0.4  # where there is little speech: more windows to count by
@@ -47,7 +47,6 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     speaker_cost: Annotated[float, Meta(ge=0)] = 3.0  # s; saved seconds times log distance: chance gives 2 to 3
     evidence_s: Annotated[float, Meta(gt=0)] = 40.0  # s of speech that count at most: a voice halved saves 0.05 a s
     contrast: Annotated[float, Meta(ge=0)] = 0.045  # cosine within less between two speakers; one voice halved: 0.03
-    contrast_share: Annotated[float, Meta(ge=0, lt=1)] = 0.5  # ... and this share of what all speakers have
     change_cost: Annotated[float, Meta(ge=0)] = 0.05  # cosine that a change of speaker must win; half after a pause
     min_speaker_s: Annotated[float, Meta(gt=0)] = 1.0  # less is laughter, noise or overlap
     max_speakers: Annotated[int, Meta(ge=1)] = 10  # tried where the number isn't given
@@ -66,7 +65,6 @@ class Backend:
             speaker_cost=config.speaker_cost,
             evidence_s=config.evidence_s,
             contrast=config.contrast,
-            contrast_share=config.contrast_share,
             min_speaker_s=config.min_speaker_s,
             change_cost=config.change_cost,
             max_speakers=config.max_speakers,
@@ -134,7 +132,9 @@ class Backend:
         new = np.repeat(long, np.where(long, 2, 1))
         vectors = np.repeat(embeddings, np.where(long, 2, 1), axis=0)
         vectors[new] = self.embed(audio, [window for window, halved in zip(finer, new, strict=True) if halved])
-        return finer, self._nearest_means(Heard(vectors, _seconds(finer), joined(finer)), means)
+        again = self._nearest_means(Heard(vectors, _seconds(finer), joined(finer)), means)
+        # No speaker is lost by listening again: where their number is given it stays.
+        return (finer, again) if len(np.unique(again)) == len(means) else (windows, labels)
 
 
 def _seconds(windows: Sequence[Window]) -> Seconds:
