@@ -6,7 +6,7 @@ VENV := .venv
 TRITON := .venv-triton
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-MODELS := silero-vad-v6 dnsmos dvector
+MODELS := silero-vad-v6.2 dnsmos dvector
 
 .PHONY: setup setup-triton demo test check soak clean
 

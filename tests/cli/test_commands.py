@@ -75,10 +75,10 @@ def test_init_prints_the_schema(speechmill):
 
 def test_models_are_listed_shown_and_found(speechmill):
     listed = speechmill("models", "list").stdout
-    assert [name for name in ("dnsmos", "dvector", "pocketsphinx-en", "silero-vad-v6") if name not in listed] == []
-    shown = speechmill("models", "show", "silero-vad-v6").stdout
+    assert [name for name in ("dnsmos", "dvector", "pocketsphinx-en", "silero-vad-v6.2") if name not in listed] == []
+    shown = speechmill("models", "show", "silero-vad-v6.2").stdout
     assert "MIT" in shown
-    assert Path(speechmill("models", "path", "silero-vad-v6").stdout.strip()).is_dir()
+    assert Path(speechmill("models", "path", "silero-vad-v6.2").stdout.strip()).is_dir()
     assert "did you mean 'dnsmos'" in speechmill("models", "show", "dnsmoss", expect=2).stderr
 
 
@@ -104,7 +104,7 @@ def test_doctor_says_how_to_get_weights_that_are_absent(speechmill, tmp_path):
     by_name = {finding["what"]: finding for finding in json.loads(done.stdout)}
     finding = by_name["optional vad silero"]
     assert (finding["fine"], finding["found"]) == (False, "weights absent")
-    assert finding["mend"].startswith("speechmill models pull silero-vad-v6")
+    assert finding["mend"].startswith("speechmill models pull silero-vad-v6.2")
 
 
 def test_status_as_table_and_json(speechmill, finished):

@@ -54,10 +54,10 @@ def speakers(turns) -> set[str]:
 
 
 def assert_covers(turns, speech) -> None:
-    """Every stretch of speech is in turns that don't overlap; what else is in them are pauses under 0.8 s."""
+    """Every stretch of speech is in turns that don't overlap; what else is in them are pauses under 0.3 s."""
     for one, other in itertools.pairwise(turns):
         assert one.end <= other.start + 1e-9
-        assert one.speaker != other.speaker or other.start - one.end >= 0.8
+        assert one.speaker != other.speaker or other.start - one.end >= 0.3
     for part in speech:
         inside = [min(turn.end, part.end) - max(turn.start, part.start) for turn in turns]
         assert sum(seconds for seconds in inside if seconds > 0) == pytest.approx(part.duration)
@@ -139,11 +139,11 @@ def test_a_word_too_short_gets_its_neighbours_speaker(backend, dialogue):
 
 
 def test_a_turn_goes_on_over_a_short_pause(backend, dialogue):
-    halved = [Interval(part.start + half, 1.2) for part in TURNS for half in (0.0, 1.8)]  # pauses of 0.6 s within
+    halved = [Interval(part.start + half, 1.4) for part in TURNS for half in (0.0, 1.6)]  # pauses of 0.2 s within
     expected = [Turn(part.start, 3.0, f"#{1 + index % 2}") for index, part in enumerate(TURNS)]
     assert backend.diarize(dialogue, halved, 2) == expected
-    apart = ready(dvector, pause_s=0.5).diarize(dialogue, halved, 2)
-    assert [(turn.start, round(turn.duration, 3)) for turn in apart] == [(part.start, 1.2) for part in halved]
+    apart = ready(dvector, pause_s=0.1).diarize(dialogue, halved, 2)
+    assert [(turn.start, round(turn.duration, 3)) for turn in apart] == [(part.start, 1.4) for part in halved]
 
 
 def test_one_speaker_on_two_channels_is_one_speaker(backend, dialogue):

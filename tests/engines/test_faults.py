@@ -18,7 +18,8 @@ COLUMNS = {"fault": Column("", (0.0, 1.0), True, "test")}
 class Config(Struct, frozen=True, forbid_unknown_fields=True): ...
 class Backend:
     def __init__(self, config, context): ...
-    def score(self, samples, segment, speech):
+    def score(self, cut):
+        segment = cut.segment
         if segment.text == "segfault":
             ctypes.string_at(0)
         if segment.text == "killed":

@@ -106,7 +106,7 @@ def test_a_metric_more_changes_no_other_stage(tmp_path):
 
 def test_another_model_changes_its_stage_and_everything_downstream(tmp_path, monkeypatch):
     before, real = prints(corpus(tmp_path)), models.digest
-    monkeypatch.setattr(models, "digest", lambda name: "0" * 64 if name == "silero-vad-v6" else real(name))
+    monkeypatch.setattr(models, "digest", lambda name: "0" * 64 if name == "silero-vad-v6.2" else real(name))
     assert changed(before, prints(corpus(tmp_path))) == AFTER_VAD
 
 

@@ -32,9 +32,16 @@ def test_words_are_joined_to_the_turn_they_overlap_most():
 
 
 def test_a_long_pause_ends_an_utterance_and_padding_meets_in_the_middle():
-    words = (Word("a", 1.0, 1.0), Word("b", 2.9, 1.0))
+    words = (Word("a", 1.0, 1.0), Word("b", 2.84, 1.0))
     found = backend(pad_s=2.0).segments(SOURCE, 10.0, (), [Turn(1.0, 3.0, "#1")], transcript(*words))
-    assert spans(found) == [(0.0, 2.45, "a", "#1"), (2.45, 5.9, "b", "#1")]
+    assert spans(found) == [(0.0, 2.42, "a", "#1"), (2.42, 5.84, "b", "#1")]
+
+
+def test_a_segment_lasts_whole_steps_of_20_ms_where_its_padding_allows():
+    padded = backend().segments(SOURCE, 10.0, (), [], transcript(Word("a", 1.0, 1.013)))
+    assert spans(padded) == [(0.9, 2.1, "a", None)]  # not 2.113
+    tight = backend(pad_s=0.0).segments(SOURCE, 10.0, (), [], transcript(Word("a", 1.0, 1.013)))
+    assert spans(tight) == [(1.0, 2.013, "a", None)]
 
 
 def test_what_is_too_long_is_cut_at_its_longest_pause_and_never_inside_a_word():

@@ -28,7 +28,8 @@ def decode(path: Path) -> np.ndarray:
 
 
 def backend(**options) -> silero.Backend:
-    config = silero.Config(**options)
+    """With the weights that faster-whisper has, for it is the reference here."""
+    config = silero.Config(**{"weights": "v6", **options})
     try:
         silero.prepare(config)
         return silero.Backend(config, Context(Path(), models.path))
@@ -110,7 +111,7 @@ def test_another_device_gets_the_graph_as_it_ships(speech, monkeypatch):
         return session(model, bounded=True)
 
     audio = ArrayAudio([speech[: 70 * 16_000], speech[16_000 : 71 * 16_000]])
-    on_cpu = backend().probabilities_of([(audio, 0), (audio, 1)])
+    on_cpu = backend(weights="v6.2").probabilities_of([(audio, 0), (audio, 1)])
     monkeypatch.setattr(_silero_network, "session", plain)
     model = silero.Backend(silero.Config(), Context(Path(), models.path, "triton://localhost:8001"))
     assert opened == [{"name": "silero_vad", "device": "triton://localhost:8001", "bounded": True}]
@@ -150,8 +151,8 @@ def test_an_empty_recording_has_no_speech():
 
 
 def test_a_broken_model_is_named(tmp_path):
-    (tmp_path / "silero_vad_v6.onnx").write_bytes(b"not a model")
-    with pytest.raises(FormatError, match=r"silero_vad_v6\.onnx"):
+    (tmp_path / "silero_vad_16k_sequence.onnx").write_bytes(b"not a model")
+    with pytest.raises(FormatError, match=r"silero_vad_16k_sequence\.onnx"):
         silero.Backend(silero.Config(), Context(tmp_path, lambda _: tmp_path))
 
 

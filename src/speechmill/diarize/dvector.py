@@ -52,7 +52,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     max_speakers: Annotated[int, Meta(ge=1)] = 10  # tried where the number isn't given
     max_windows: Annotated[int, Meta(ge=2)] = 2000  # clustered, evenly spaced; the rest joins the nearest. 64 MB
     halved_s: Annotated[float, Meta(gt=0)] = 0.9  # stretches this long beside a change are halved and heard again
-    pause_s: Annotated[float, Meta(ge=0)] = 0.8  # shorter pauses belong to the turn: segment.break_s ends no utterance
+    pause_s: Annotated[float, Meta(ge=0)] = 0.3  # shorter pauses belong to the turn, as in NIST's evaluations
 
 
 class Backend:

@@ -24,7 +24,7 @@ def repeated_share(said: Sequence[str]) -> float:
     """Return the share of words that repeat, back to back, the n-gram just before them; n from 1 to 4.
 
     >>> repeated_share("so so so it goes on and on and on".split())
-    0.6
+    0.5
     """
     repeats = [False] * len(said)
     for size in range(1, _LONGEST + 1):

@@ -25,9 +25,9 @@ from speechmill.core.types import Interval
 from speechmill.vad._hysteresis import intervals, limits, stretches
 from speechmill.vad._silero_network import CONTEXT, WINDOW, State, at_rest, open_network
 
-VERSION = "1"
+VERSION = "2"
 REQUIRES = ()
-MODELS = ("silero-vad-v6",)  # of the default weights; others are pulled when they are chosen
+MODELS = ("silero-vad-v6.2",)  # of the default weights; others are pulled when they are chosen
 LANGUAGES = None
 DEVICES = ("cpu", "cuda", "triton")
 
@@ -41,15 +41,15 @@ class _Release(Struct, frozen=True):
 
 
 RELEASES = {
-    "v6": _Release("silero-vad-v6", "silero_vad_v6.onnx", "silero_vad"),
-    "v6.2": _Release("silero-vad-v6.2", "silero_vad_16k_sequence.onnx", "silero_vad_v6_2"),
+    "v6.2": _Release("silero-vad-v6.2", "silero_vad_16k_sequence.onnx", "silero_vad"),
+    "v6": _Release("silero-vad-v6", "silero_vad_v6.onnx", "silero_vad_v6"),
 }
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Silero's own options and defaults."""
 
-    weights: Literal["v6", "v6.2"] = "v6"  # v6.2 misses less of meetings; v6 is what faster-whisper has
+    weights: Literal["v6.2", "v6"] = "v6.2"  # misses less of meetings than v6, which faster-whisper has
     threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.5  # probability from which on a window is speech
     neg_threshold: Annotated[float, Meta(gt=0, lt=1)] | None = None  # ends speech; None: threshold - 0.15, or 0.01
     min_speech_ms: Annotated[float, Meta(ge=0)] = 250.0  # what is shorter is a click or a cough
