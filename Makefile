@@ -34,7 +34,7 @@ demo: setup
 	$(BIN)/speechmill demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n logical --dist loadfile
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
