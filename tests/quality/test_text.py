@@ -55,3 +55,20 @@ def test_an_utterance_without_words_is_heard_as_a_whole():
     assert heard == [("inside", None), ("it", None)]
     untimed = Transcript("other", (Utterance("no times"),))
     assert heard_words(untimed, Utterance("text", 1.0, 1.0), "en") == [("no", None), ("times", None)]
+
+
+def test_a_text_whose_words_are_none_alone_is_taken_as_written():
+    timed = (Word("$", 0.0, 0.4, 0.9), Word("…", 0.4, 0.1, 0.9))
+    cut = Cut(SAMPLES, segment=Utterance("$5…", 0.0, 1.0, words=timed), language="fr")
+    assert own_words(cut) == [("5", None)]
+
+
+def test_what_is_heard_far_from_the_segment_is_not_looked_at():
+    class Words(tuple):
+        def __iter__(self):
+            raise AssertionError("looked at")
+
+    far = [Utterance("x", start, 1.0, words=Words((Word("x", start, 1.0),))) for start in (0.0, 9.0)]
+    near = Utterance("x", 2.0, 1.0, words=(Word("near", 2.0, 1.0),))
+    transcript = Transcript("other", (far[0], near, far[1]))
+    assert heard_words(transcript, Utterance("text", 2.0, 1.0), "en") == [("near", None)]

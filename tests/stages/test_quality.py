@@ -11,11 +11,12 @@ import pytest
 from msgspec import Struct
 
 from speechmill.core.columns import GAPS, SCORES
+from speechmill.core.errors import FormatError, MissingModel
 from speechmill.core.stage import Context, Item
 from speechmill.core.types import Interval, Source, Transcript, Utterance
 from speechmill.formats.audio import make_canonical, write_wav
 from speechmill.quality import Column
-from speechmill.stages.quality import Quality
+from speechmill.stages.quality import Quality, by_channel, clip, near
 
 SEGMENTS = (Utterance("one", 0.5, 1.0), Utterance("two", 2.0, 1.0, language="vi"))
 SECOND = Transcript("other", (Utterance("uno", 0.5, 1.0),))
@@ -41,6 +42,7 @@ class Asked(Struct, frozen=True):
     """As a Choice, with a module made here."""
 
     module: object
+    family: str = "quality"
     backend: str = "probe"
     config: Config = Config()
     when: str | None = None
@@ -114,3 +116,26 @@ def test_a_metric_gets_the_columns_it_reads_where_the_plan_has_them(noisy):
         {"second": SECOND, "segments.scores.snr_db": 20.0},
         {"second": SECOND, "segments.scores.snr_db": None},
     ]
+
+
+def test_speech_is_clipped_to_the_segment_on_its_channel_alone():
+    told = [Interval(0.0, 1.0), Interval(1.5, 1.0), Interval(3.0, 2.0), Interval(0.0, 9.0, 1)]
+    speech = by_channel(tuple(reversed(told)))
+    assert sorted(speech) == [0, 1]
+    assert list(near(speech[0], 1.0, 0.5)) == told[:2]  # they touch it, and reach into it by nothing
+    assert clip(near(speech[0], 2.0, 2.0), 2.0, 2.0, 0) == [Interval(0.0, 0.5), Interval(1.0, 1.0)]
+    assert clip(near(speech[0], 6.0, 2.0), 6.0, 2.0, 0) == []
+    assert clip(near(speech[1], 4.0, 0.5), 4.0, 0.5, 1) == [Interval(0.0, 0.5, 1)]
+
+
+def test_weights_that_are_no_such_model_stop_the_run(noisy):
+    def refused(config, context):
+        raise FormatError("model.onnx: no weights of that name")
+
+    module = types.ModuleType("probe")
+    module.COLUMNS = {"probe": Column("x", (0.0, 1.0), True, "here")}
+    module.Backend = refused
+    stage = Quality(Asked(module))
+    stage.open(Context(noisy, Path))
+    with pytest.raises(MissingModel, match=r"quality probe can't open its weights: model\.onnx: no weights"):
+        stage.backend()

@@ -44,8 +44,9 @@ def own_words(cut: Cut) -> list[Scored]:
     timed = cut.segment.words
     if not timed or all(word.score is None for word in timed):
         return [(word, None) for word in text_words(cut)]
-    text_words(cut)  # says why where there are none
-    return [(one, word.score) for word in timed for one in words(word.symbol, cut.language)]
+    written = text_words(cut)  # says why where there are none
+    found = [(one, word.score) for word in timed for one in words(word.symbol, cut.language)]
+    return found or [(word, None) for word in written]  # a sign may be a word only beside its number
 
 
 def heard_words(transcript: Transcript, segment: Utterance, language: str | None) -> list[Scored]:
@@ -56,12 +57,19 @@ def heard_words(transcript: Transcript, segment: Utterance, language: str | None
     start, end = segment.start or 0.0, (segment.start or 0.0) + (segment.duration or 0.0)
     found: list[Scored] = []
     for utterance in transcript.utterances:
-        if utterance.channel != segment.channel:
+        if utterance.channel != segment.channel or _is_beside(utterance, start, end):
             continue
         spans: Sequence[Word] = utterance.words or _as_word(utterance, start, end)
         inside = (word for word in spans if start <= word.start + word.duration / 2 < end)
         found += [(one, word.score) for word in inside for one in words(word.symbol, language)]
     return found
+
+
+def _is_beside(utterance: Utterance, start: float, end: float) -> bool:
+    """Tell whether an utterance, and so every word of it, ends before a stretch or starts after it."""
+    if utterance.start is None or utterance.duration is None:
+        return False
+    return utterance.start > end or utterance.start + utterance.duration < start
 
 
 def _as_word(utterance: Utterance, start: float, end: float) -> tuple[Word, ...]:

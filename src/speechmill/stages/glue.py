@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import structs
 
-from speechmill.core.errors import ConfigError, ItemError
+from speechmill.core.errors import ConfigError, FormatError, ItemError, MissingModel
 from speechmill.core.registry import Choice
 from speechmill.core.stage import Context, Item, Patch, Resources
 from speechmill.core.types import Failed
@@ -49,11 +49,14 @@ class Glue:
         return self._context
 
     def backend(self, index: int = 0) -> Any:
-        """Return the backend of a choice."""
+        """Return the backend of a choice. Raises ConfigError where its weights are no such model."""
         if index not in self._backends:
             choice = self.choices[index]
             context = structs.replace(self.context, device=resolve(choice.device, choice.module))
-            self._backends[index] = choice.module.Backend(choice.config, context)
+            try:
+                self._backends[index] = choice.module.Backend(choice.config, context)
+            except FormatError as error:  # true of every recording
+                raise MissingModel(f"{choice.family} {choice.backend} can't open its weights: {error}") from error
         return self._backends[index]
 
     def process(self, items: Sequence[Item]) -> list[Patch | Failed]:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -39,19 +40,20 @@ class Quality(Glue):
         if not holds(when, item.source):
             rows = [({}, f"not-asked-for: only when {when}")] * len(segments)
         else:
+            speech = by_channel(item.columns["speech"])
             with Reference(item.source) as reference:
-                rows = [self._score(self._cut(item, i, reference)) for i in range(len(segments))]
+                rows = [self._score(self._cut(item, i, speech, reference)) for i in range(len(segments))]
         columns = {SCORES + name: tuple(values.get(name) for values, _gap in rows) for name in self.scores}
         return Patch({**columns, GAPS + self.name: tuple(gap for _values, gap in rows)})
 
-    def _cut(self, item: Item, row: int, reference: Reference) -> Cut:
+    def _cut(self, item: Item, row: int, speech: Mapping[int, Sequence[Interval]], reference: Reference) -> Cut:
         segment: Utterance = item.columns["segments"][row]
         start, duration, channel = segment.start or 0.0, segment.duration or 0.0, segment.channel
         read = item.opened().read
         return Cut(
             read(start, duration, channel=channel),
             segment,
-            clip(item.columns["speech"], start, duration, channel),
+            clip(near(speech.get(channel, ()), start, duration), start, duration, channel),
             segment.language or item.source.language,
             {name: _of_row(name, item.columns[name], row) for name in self._more},
             partial(read, start, duration, channel=channel, sampling_rate=CANONICAL_HZ),
@@ -72,6 +74,21 @@ class Quality(Glue):
 
 def _of_row(name: str, values: Any, row: int) -> Any:
     return values[row] if adds_rows_or_columns(name) else values
+
+
+def by_channel(speech: Sequence[Interval]) -> dict[int, list[Interval]]:
+    """Part speech by channel, each in the order of time."""
+    found: dict[int, list[Interval]] = {}
+    for interval in sorted(speech, key=lambda interval: interval.start):
+        found.setdefault(interval.channel, []).append(interval)
+    return found
+
+
+def near(speech: Sequence[Interval], start: float, duration: float) -> Sequence[Interval]:
+    """Return what of one channel's ordered, disjoint speech may reach into a stretch: ten hours have many segments."""
+    first = bisect.bisect_left(speech, start, key=lambda interval: interval.end)
+    last = bisect.bisect_right(speech, start + duration, key=lambda interval: interval.start)
+    return speech[first:last]
 
 
 def clip(speech: Sequence[Interval], start: float, duration: float, channel: int) -> list[Interval]:
