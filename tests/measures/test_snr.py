@@ -95,3 +95,9 @@ def test_what_is_as_stationary_as_noise_is_off_by_4_db_at_most():
     noise = random.standard_normal(len(speech)) * np.sqrt(np.square(speech).mean() / 100)
     samples = (speech + noise).astype(np.float32)
     assert 16.0 < snr_db(samples, [Interval(0.0, 10.0)]) < 20.0
+
+
+def test_power_in_the_last_samples_alone_is_no_noise():
+    cut = np.zeros(16_100, np.float32)
+    cut[-40:] = 0.5  # the last spectrum ends before
+    assert snr_db(cut, [Interval(0.0, 16_100 / 16_000)]) > 60

@@ -106,3 +106,11 @@ def test_estimates_follow_the_true_stoi(estimator, shared_data):
         true.append(stoi(clean, noisy))
     assert len(found) == 20
     assert np.corrcoef(found, true)[0, 1] > 0.9
+
+
+def test_what_no_frame_of_the_spectrogram_sees_is_silence(estimator):
+    cut = np.zeros(32_100, np.float32)
+    cut[-90:] = 0.5  # the last frame ends with sample 32,000
+    with pytest.raises(Unscorable) as caught:
+        estimator.scores(cut)
+    assert caught.value.reason == "silence"

@@ -92,7 +92,8 @@ def _stationary(samples: Samples) -> float:
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     smooth = np.lib.stride_tricks.sliding_window_view(power, SMOOTHED, axis=0).mean(axis=-1)
     quiet = np.percentile(smooth, QUIET_PERCENTILE, axis=0).sum() / QUIET_SHARE
-    return float(quiet / power.mean(axis=0).sum())
+    total = power.mean(axis=0).sum()
+    return float(quiet / total) if total > 0 else 0.0  # all power where no frame looks, as in the last samples
 
 
 def _floor(power: NDArray[np.float64], sampling_rate: int, percentile: float) -> float:

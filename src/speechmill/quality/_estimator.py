@@ -24,7 +24,7 @@ from speechmill.core.stage import Samples
 from speechmill.core.timebase import WORKING_HZ
 from speechmill.measures.snr import QUANTISATION
 from speechmill.models.inference import session
-from speechmill.quality._spectrogram import log_mel
+from speechmill.quality._spectrogram import Features, log_mel
 
 NAME = "quality_est"  # of the network on a server
 STOI, PESQ = 0, 1  # the network's outputs
@@ -49,15 +49,23 @@ class Estimator:
         count = math.ceil(len(filled) / (LONGEST_S * WORKING_HZ))
         edges = [len(filled) * part // count for part in range(count + 1)]
         parts = [filled[start:end] for start, end in itertools.pairwise(edges)]
-        heard = [self._part(part) for part in parts if part.var(dtype=np.float64) > QUANTISATION]
+        heard = [self._part(features) for part in parts if (features := _features(part)) is not None]
         if not heard:
             raise Unscorable("silence", "nothing above the rounding of 16 bits")
         means: NDArray[np.float64] = np.mean(heard, axis=0)
         return means
 
-    def _part(self, samples: Samples) -> NDArray[np.float64]:
-        scores: NDArray[np.float32] = self._network.run(["scores"], {"features": log_mel(samples)[None]})[0][0]
+    def _part(self, features: Features) -> NDArray[np.float64]:
+        scores: NDArray[np.float32] = self._network.run(["scores"], {"features": features[None]})[0][0]
         return scores.astype(np.float64)
+
+
+def _features(samples: Samples) -> Features | None:
+    """Return what the network hears; None where nothing is above the rounding of 16 bits, or only where no frame is."""
+    if samples.var(dtype=np.float64) <= QUANTISATION:
+        return None
+    features = log_mel(samples)
+    return features if features.max() > features.min() else None
 
 
 @functools.cache

@@ -27,13 +27,14 @@ Features = NDArray[np.float32]
 def log_mel(samples: Samples) -> Features:
     """Return (num_frames, 48) log10 of power, 0 where a band holds as much as all bands do on average.
 
-    samples: (num_samples,) at 16 kHz, at least 512 of them, not all of them zero.
+    samples: (num_samples,) at 16 kHz, at least 512 of them. All is 90 dB below where no frame has power.
     """
     frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float32, copy=False), FRAME)[::HOP]
     spectrum = np.fft.rfft(frames * _window())
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     bands = power @ _mel()
-    features: Features = np.log10(bands / np.float32(bands.sum(axis=1).mean(dtype=np.float64)) + np.float32(FLOOR))
+    mean = np.float32(bands.sum(axis=1).mean(dtype=np.float64)) or np.float32(1)
+    features: Features = np.log10(bands / mean + np.float32(FLOOR))
     return features
 
 
