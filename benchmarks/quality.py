@@ -6,6 +6,7 @@ Rows `stoi` and `pesq` compare with pystoi and pesq on noisy speech and its clea
 mean absolute error on examples of the split `other` of training/quality_est_splits.toml, LibriSpeech test-other with
 kinds of damage that no training had; `speakers` is the same for the split `test`. Row `distillmos` compares with the
 package of that name, which pip must not be let to give its dependencies: it would fetch another torch for torchaudio.
+Row `distillmos_int8` is the same with `precision: int8`.
 
     OMP_NUM_THREADS=1 python benchmarks/quality.py [--data FOLDER] [--rows stoi,pesq_est] [--examples 300]
 
@@ -104,7 +105,7 @@ def pesq_est(options: argparse.Namespace) -> Row:
     return {**row, **agreement(options, "pesq")}
 
 
-def distillmos(options: argparse.Namespace) -> Row:
+def distillmos(options: argparse.Namespace, **chosen: str) -> Row:
     """Ours against the package on one thread of torch; each segment as it is and noisy."""
     import contextlib
     import types
@@ -123,10 +124,11 @@ def distillmos(options: argparse.Namespace) -> Row:
             return float(model(torch.from_numpy(noisy)[None]))
 
     pairs = noisy_speech(options.data)
-    score = backend("distillmos")
+    score = backend("distillmos", **chosen)
     row = speeds(pairs, lambda x, y: score(y, x), theirs, "distillmos")
     samples = [side for pair in pairs for side in pair]
-    return {**row, "max_difference": max(abs(score(one, one) - theirs(one, one)) for one in samples)}
+    off = [abs(score(one, one) - theirs(one, one)) for one in samples]
+    return {**row, "max_difference": max(off), "mean_difference": statistics.mean(off)}
 
 
 ROWS: dict[str, Callable[[argparse.Namespace], Row]] = {
@@ -135,15 +137,16 @@ ROWS: dict[str, Callable[[argparse.Namespace], Row]] = {
     "stoi_est": stoi_est,
     "pesq_est": pesq_est,
     "distillmos": distillmos,
+    "distillmos_int8": lambda options: distillmos(options, precision="int8"),
 }
 
 
-def backend(name: str) -> Callable[[Samples, Samples], float]:
+def backend(name: str, **chosen: str) -> Callable[[Samples, Samples], float]:
     """A metric with one score as a function of a segment and its reference."""
     from speechmill.core import registry
 
     module = registry.require("quality", name)
-    opened = module.Backend(module.Config(), Context(Path(), model_path))
+    opened = module.Backend(module.Config(**chosen), Context(Path(), model_path))
     (column,) = module.COLUMNS
     return lambda samples, clean: float(opened.score(Cut(samples, reference=lambda: clean))[column])
 

@@ -73,3 +73,18 @@ def test_a_graph_that_is_written_runs_and_is_valid_onnx():
     assert run(model, x=np.array([[3, 6], [4, 8]], np.float32))[0].tolist() == [4.0]  # |(6, 8)| / 2.5
     assert weights(model)["by"].tolist() == [2.5]
     onnx.checker.check_model(onnx.load_from_string(model), full_check=True)
+
+
+def test_numbers_with_a_fraction_and_8_bits_are_written():
+    """8-bit 2 with a zero of 4 is -1 at scale 0.5, which leaks by a quarter; 6 is 1."""
+    onnx = pytest.importorskip("onnx")
+    constants = {"scale": np.array(0.5, np.float32), "zero": np.array(4, np.uint8)}
+    nodes = [
+        node("QuantizeLinear", ["x", "scale", "zero"], ["bits"]),
+        node("DequantizeLinear", ["bits", "scale", "zero"], ["rounded"]),
+        node("LeakyRelu", ["rounded"], ["y"], alpha=0.25),
+    ]
+    model = written(nodes, constants, {"x": (2,)}, {"y": (2,)})
+    onnx.checker.check_model(onnx.load_from_string(model), full_check=True)
+    (y,) = session(model).run(None, {"x": np.array([-1.1, 1.1], np.float32)})
+    assert y.tolist() == [-0.25, 1.0]

@@ -24,8 +24,12 @@ UPSTREAM = {
 
 @pytest.fixture(scope="module")
 def backend() -> distillmos.Backend:
+    return opened(distillmos.Config())
+
+
+def opened(config: distillmos.Config) -> distillmos.Backend:
     try:
-        return distillmos.Backend(distillmos.Config(), Context(Path(), models.path))
+        return distillmos.Backend(config, Context(Path(), models.path))
     except MissingModel as error:
         pytest.skip(str(error))
 
@@ -54,6 +58,24 @@ def score(backend: distillmos.Backend, samples: np.ndarray) -> float:
 def test_speech_scores_as_upstream(backend, shared_data, name, expected):
     samples = decode(shared_data / "librispeech_test_other" / f"{name}.flac")
     assert score(backend, samples) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("name", "expected"), UPSTREAM.items())
+def test_8_bits_score_about_as_upstream(shared_data, name, expected):
+    """Within what the corpus file's page allows, and not the very same: 8 bits were used."""
+    backend = opened(distillmos.Config(precision="int8"))
+    samples = decode(shared_data / "librispeech_test_other" / f"{name}.flac")
+    found = score(backend, samples)
+    assert found == pytest.approx(expected, abs=0.2)
+    assert found != pytest.approx(expected, abs=1e-4)
+
+
+def test_8_bits_know_silence_at_the_end():
+    backend = opened(distillmos.Config(precision="int8"))
+    samples = np.pad(tone(30_000), (0, 92_880))
+    spectrum = _spectrum(samples / np.abs(samples).max())
+    whole = backend._network._cnn.run(spectrum)
+    np.testing.assert_allclose(backend._network._features(spectrum), whole, atol=2e-3)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ out, and joined again. Field numbers are those of onnx.proto, https://github.com
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ MODEL_IR, MODEL_GRAPH, MODEL_OPSET = 1, 7, 8
 GRAPH_NODE, GRAPH_NAME, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 1, 2, 5, 11, 12, 13
 NODE_INPUT, NODE_OUTPUT, NODE_OPERATOR, NODE_ATTRIBUTE = 1, 2, 4, 5
 TENSOR_DIMS, TENSOR_TYPE, TENSOR_FLOATS, TENSOR_NAME, TENSOR_RAW = 1, 2, 4, 8, 9
-FLOAT, INT64 = 1, 7  # TensorProto.DataType
+FLOAT, UINT8, INT8, INT32, INT64 = 1, 2, 3, 6, 7  # TensorProto.DataType
 IR_VERSION, OPSET = 8, 17  # of graphs that are written here; every onnxruntime from 1.12 on knows them
 
 Field = tuple[int, int, bytes]  # number, wire type, content (a varint's own bytes)
@@ -67,7 +68,7 @@ def written(
     return version + _message(MODEL_GRAPH, graph) + _message(MODEL_OPSET, _join((2, VARINT, _encode(OPSET))))
 
 
-def node(operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: int | Sequence[int]) -> bytes:
+def node(operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: float | Sequence[int]) -> bytes:
     """One operator of a model; an empty name stands for an input or output that isn't used."""
     parts = [_message(NODE_INPUT, name.encode()) for name in inputs]
     parts += [_message(NODE_OUTPUT, name.encode()) for name in outputs]
@@ -76,8 +77,11 @@ def node(operator: str, inputs: Sequence[str], outputs: Sequence[str], **attribu
     return b"".join(parts)
 
 
-def _attribute(name: str, value: int | Sequence[int]) -> bytes:
-    """AttributeProto{name, i or ints, type: INT or INTS}; no value is negative here."""
+def _attribute(name: str, value: float | Sequence[int]) -> bytes:
+    """AttributeProto{name, f, i or ints, type: FLOAT, INT or INTS}; no integer is negative here."""
+    if isinstance(value, float):
+        content = _join((2, FIXED32, struct.pack("<f", value)))
+        return _message(1, name.encode()) + content + _join((20, VARINT, _encode(1)))
     one = isinstance(value, int)
     number, kind = (3, 2) if one else (8, 7)
     values = [value] if isinstance(value, int) else value
@@ -87,7 +91,7 @@ def _attribute(name: str, value: int | Sequence[int]) -> bytes:
 
 def _constant(name: str, array: NDArray[Any]) -> bytes:
     dims = b"".join(_join((TENSOR_DIMS, VARINT, _encode(size))) for size in array.shape)
-    kind = {"float32": FLOAT, "int64": INT64}[array.dtype.name]
+    kind = {"float32": FLOAT, "uint8": UINT8, "int8": INT8, "int32": INT32, "int64": INT64}[array.dtype.name]
     little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"))
     numbers = dims + _join((TENSOR_TYPE, VARINT, _encode(kind)))
     return numbers + _message(TENSOR_NAME, name.encode()) + _message(TENSOR_RAW, little.tobytes())

@@ -4,7 +4,7 @@
 Four of the six convolutions cost most. They step by one over frames and by two over bins; Winograd's F(4, 3) and
 F(2, 2) more than halve their products, and scores differ from upstream's by rounding alone. Batch norms are folded into
 the linear maps behind them. Silence at the end gives what any silence gives, and is computed once.
-Weights and definition: `distillmos` by Microsoft (MIT). Knows nothing of windows' places or of MOS.
+Weights and definition: `distillmos` by Microsoft (MIT). Knows nothing of where windows should lie, or of MOS.
 
 Layers lie as (frames, rows * channels) with a frame of zeros before and behind. Rows are bins, and one more where their
 number is odd: it holds something finite that no valid bin sees.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +41,19 @@ _TILES = (4, 8, 8, 16)  # computed at once by the second to the fifth convolutio
 _HEAD = "transformer_pool_attn."
 
 
+class Stack(Protocol):
+    """The six convolutions, in some form."""
+
+    def run(self, spectrum: Array) -> Array:
+        """(num_frames, 161, 2) -> (num_frames / 2, 4 * 256). A multiple of 4 frames, at most 768."""
+        ...
+
+
 class Network:
     """Scores windows in 0..1. tensors: of the package's checkpoint. Raises KeyError where one is missing."""
 
-    def __init__(self, tensors: Mapping[str, NDArray[np.float32]]) -> None:
-        self._cnn = _Convolutions(tensors)
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], cnn: Stack) -> None:
+        self._cnn = cnn
         self._transformer = _Transformer(tensors)
         self._silence = self._cnn.run(np.zeros((NUM_FRAMES, BINS, 2), np.float32))
 
@@ -76,7 +84,7 @@ def _spectrum(samples: Samples) -> Array:
     return np.stack([spectra.real, spectra.imag], axis=2).astype(np.float32)
 
 
-class _Convolutions:
+class Convolutions:
     """The six layers. Working memory is kept: the system takes longer to find pages than this takes to fill them."""
 
     def __init__(self, tensors: Mapping[str, NDArray[np.float32]]) -> None:
@@ -219,7 +227,7 @@ class _Transformer:
         self._projection = np.ascontiguousarray((weight * scale).T[ours], np.float32)
         bias = weight @ offset + head["transformer.linear_proj.bias"]
         self._places = (head["transformer.position_encoding.pe"][0] + bias).astype(np.float32)
-        scratch = np.empty((HEADS, len(self._places), len(self._places)), np.float32)
+        scratch = np.empty((len(self._places), len(self._places)), np.float32)
         names = (f"transformer.transformer_encoder.layers.{index}." for index in range(NUM_LAYERS))
         self._layers = [_EncoderLayer(head, name, scratch) for name in names]
         scale, offset = _batch_norm(head, "norm_trans.")
@@ -260,12 +268,15 @@ class _EncoderLayer:
         length, width = values.shape
         mixed = (values @ self._into[0] + self._into[1]).reshape(length, 3, HEADS, width // HEADS)
         queries, keys, contents = np.ascontiguousarray(mixed.transpose(1, 2, 0, 3))  # (heads, length, 25) each
-        weights = np.matmul(queries, keys.transpose(0, 2, 1), out=self._scratch)
-        if _longest(queries) * _longest(keys) > LARGEST_EXPONENT:
-            weights -= weights.max(axis=2, keepdims=True)
-        np.exp(weights, out=weights)
+        bounded = _longest(queries) * _longest(keys) <= LARGEST_EXPONENT
         # A column of ones adds up the weights on the way.
-        summed = weights @ np.concatenate([contents, np.ones((HEADS, length, 1), np.float32)], axis=2)
+        contents = np.concatenate([contents, np.ones((HEADS, length, 1), np.float32)], axis=2)
+        summed = np.empty_like(contents)
+        for head in range(HEADS):  # one by one: a head's weights fit a core's cache
+            weights = np.matmul(queries[head], keys[head].T, out=self._scratch)
+            if not bounded:
+                weights -= weights.max(axis=1, keepdims=True)
+            np.matmul(np.exp(weights, out=weights), contents[head], out=summed[head])
         attended = summed[..., :-1] / summed[..., -1:]
         return np.ascontiguousarray(attended.transpose(1, 0, 2)).reshape(length, width)
 
