@@ -7,6 +7,7 @@ TRITON := .venv-triton
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 MODELS := silero-vad-v6.2 dnsmos dvector
+TEST_MODELS := silero-vad-v6 distillmos
 
 .PHONY: setup setup-triton demo test check soak clean
 
@@ -20,6 +21,7 @@ $(VENV)/.setup: pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.setup
 	$(PIP) -e '.[test,check]'
+	$(BIN)/speechmill models pull $(TEST_MODELS)
 	touch $@
 
 # A real Triton server on Linux; the tests of serving are skipped without it.

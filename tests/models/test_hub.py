@@ -228,3 +228,15 @@ def test_a_fingerprint_is_the_same_before_and_after_the_weights_are_fetched(tmp_
     hub._hubs_commit.cache_clear()
     monkeypatch.setenv("SPEECHMILL_OFFLINE", "1")
     assert before == identity(weights(tmp_path)) == f"owner/name@{COMMIT}"
+
+
+def test_a_password_in_an_address_is_not_told(tmp_path, made_hub, monkeypatch):
+    def refused(*_arguments, **_options):
+        raise OSError("Cannot reach https://me:secret@hub.example/api/models/owner/name\nmore")
+
+    monkeypatch.setattr(pytest.importorskip("huggingface_hub"), "snapshot_download", refused)
+    with pytest.raises(
+        MissingModel, match=r"\(OSError: Cannot reach https://hub\.example/api/models/owner/name\)"
+    ) as caught:
+        folder(weights(tmp_path))
+    assert "secret" not in str(caught.value)

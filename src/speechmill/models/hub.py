@@ -25,6 +25,7 @@ LOOKUP_TIMEOUT_S = 10.0
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_PASSWORD = re.compile(r"//[^/@\s]+@")  # in a hub's or a proxy's address: who asks, and their password
 
 
 class Weights(Struct, frozen=True):
@@ -143,7 +144,7 @@ def _fetched(weights: Weights) -> Path:
                 return found
     if found is not None:
         return found  # whoever asked names what it lacks
-    said = next(iter(str(failure).splitlines()), "")
+    said = _PASSWORD.sub("//", next(iter(str(failure).splitlines()), ""))
     why = "SPEECHMILL_OFFLINE is set" if _offline() else f"the hub gave none ({type(failure).__name__}: {said})"
     raise MissingModel(
         f"{weights.backend}: there is no folder {weights.model!r}, no weights of that name are cached, and {why}. "
