@@ -123,3 +123,9 @@ def test_a_folder_without_a_tokenizer_is_refused(tiny_whisper, context, tmp_path
 def test_an_unknown_size_names_the_sizes(context):
     with pytest.raises(MissingModel, match="large-v3-turbo"):
         Backend(Config(model="smal"), context)
+
+
+@pytest.mark.parametrize("options", [{"beam_size": 0}, {"batch_audio_s": 0.0}])
+def test_a_search_over_nothing_is_refused(options):
+    with pytest.raises(msgspec.ValidationError, match=next(iter(options))):
+        msgspec.convert(options, Config)

@@ -11,7 +11,7 @@ import pytest
 from msgspec import Struct
 
 from speechmill.core.columns import GAPS, SCORES
-from speechmill.core.errors import FormatError, MissingModel
+from speechmill.core.errors import ConfigError, FormatError
 from speechmill.core.stage import Context, Item
 from speechmill.core.types import Interval, Source, Transcript, Utterance
 from speechmill.formats.audio import make_canonical, write_wav
@@ -128,14 +128,23 @@ def test_speech_is_clipped_to_the_segment_on_its_channel_alone():
     assert clip(near(speech[1], 4.0, 0.5), 4.0, 0.5, 1) == [Interval(0.0, 0.5, 1)]
 
 
-def test_weights_that_are_no_such_model_stop_the_run(noisy):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FormatError("model.onnx: no weights of that name"), r"model\.onnx: no weights of that name"),
+        (ValueError("Requested float16"), "ValueError: Requested float16"),
+    ],
+)
+def test_what_can_not_be_opened_stops_the_run(noisy, error, said):
     def refused(config, context):
-        raise FormatError("model.onnx: no weights of that name")
+        raise error
 
     module = types.ModuleType("probe")
     module.COLUMNS = {"probe": Column("x", (0.0, 1.0), True, "here")}
     module.Backend = refused
     stage = Quality(Asked(module))
     stage.open(Context(noisy, Path))
-    with pytest.raises(MissingModel, match=r"quality probe can't open its weights: model\.onnx: no weights"):
-        stage.backend()
+    with make_canonical(noisy / "noisy.wav", noisy, "a", "mix")[1] as audio:
+        item = Item(Source("a", "a.wav", key="k"), {"speech": (), "segments": SEGMENTS}, audio)
+        with pytest.raises(ConfigError, match=f"quality probe can't be opened as configured: {said}"):
+            stage.process([item])

@@ -70,9 +70,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     revision: str | None = None  # commit of a hub's repository; None is its newest, which may change
     download_root: str | None = None  # folder of fetched weights; None is the hub library's own cache
     compute_type: str = "int8"  # a quarter of float32's memory, and every CPU has it
-    beam_size: int = 5  # Whisper's paper (Radford et al., 2022)
-    batch_audio_s: float | None = None  # decoded at once, 30 s a chunk; None: 240 on a GPU, 30 on a CPU, where more
-    # audio at once gained no speed (a model of `base`'s size, one thread) and took 0.1 GB a chunk
+    beam_size: Annotated[int, Meta(ge=1)] = 5  # Whisper's paper (Radford et al., 2022)
+    # Decoded at once, 30 s a chunk; None: 240 on a GPU, 30 on a CPU, where more audio at once gained no speed (a model
+    # of `base`'s size, one thread) and took 0.1 GB a chunk.
+    batch_audio_s: Annotated[float, Meta(gt=0)] | None = None
     max_chunk_s: ChunkSeconds = 30.0  # Whisper's window
     join_gap_s: GapSeconds = 1.0  # longer silences would be heard for nothing
     pad_s: PadSeconds = 0.2  # first and last sounds that a voice detector clipped

@@ -58,7 +58,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     download_root: str | None = None  # folder of fetched weights; None is the hub library's own cache
     target_lang: str | None = None  # MMS: the adapter to load, an ISO 639-3 code such as yor
     language: str | None = None  # of a model that knows one only; recordings in another are refused
-    num_beams: int = 1  # Whisper's search; CTC takes the best path
+    num_beams: Annotated[int, Meta(ge=1)] = 1  # Whisper's search; CTC takes the best path
     detect_chunks: Annotated[int, Meta(ge=1)] = (
         4  # Whisper: of the first chunks, their language probabilities are added up
     )

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import structs
 
-from speechmill.core.errors import ConfigError, FormatError, ItemError, MissingModel
+from speechmill.core.errors import ConfigError, ItemError, SpeechmillError
 from speechmill.core.registry import Choice
 from speechmill.core.stage import Context, Item, Patch, Resources
 from speechmill.core.types import Failed
@@ -49,15 +49,20 @@ class Glue:
         return self._context
 
     def backend(self, index: int = 0) -> Any:
-        """Return the backend of a choice. Raises ConfigError where its weights are no such model."""
+        """Return the backend of a choice. Raises ConfigError where it can't be opened with its options and weights."""
         if index not in self._backends:
-            choice = self.choices[index]
-            context = structs.replace(self.context, device=resolve(choice.device, choice.module))
-            try:
-                self._backends[index] = choice.module.Backend(choice.config, context)
-            except FormatError as error:  # true of every recording
-                raise MissingModel(f"{choice.family} {choice.backend} can't open its weights: {error}") from error
+            self._backends[index] = self._opened(self.choices[index])
         return self._backends[index]
+
+    def _opened(self, choice: Choice) -> Any:
+        context = structs.replace(self.context, device=resolve(choice.device, choice.module))
+        try:
+            return choice.module.Backend(choice.config, context)
+        except (ConfigError, ItemError, OSError):
+            raise
+        except Exception as error:  # libraries' errors share no base; and no recording was looked at yet
+            what = str(error) if isinstance(error, SpeechmillError) else f"{type(error).__name__}: {error}"
+            raise ConfigError(f"{choice.family} {choice.backend} can't be opened as configured: {what}") from error
 
     def process(self, items: Sequence[Item]) -> list[Patch | Failed]:
         """Work item by item. A full disk, missing weights or packages are raised; all else becomes a Failed."""
