@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from collections.abc import Sequence
-from importlib import resources
 
+from speechmill.quality import _tables
 from speechmill.quality._text import words
 
+TABLE = "phrases.toml"  # phrases known to be made up, by language
 _LONGEST = 4  # words in an n-gram: a longer loop repeats these too
 _GAP = r"(?:\S+ ){0,3}\S+"  # what * stands for
 
@@ -50,8 +50,7 @@ def speech_share(speech_s: float, duration: float) -> float:
 
 @functools.cache
 def _known(language: str) -> re.Pattern[str] | None:
-    text = resources.files("speechmill.quality").joinpath("phrases.toml").read_text(encoding="utf-8")
-    phrases: list[str] | None = tomllib.loads(text).get(language)
+    phrases: list[str] | None = _tables.read(TABLE).get(language)
     if not phrases:
         return None
     spoken = [_expression(phrase, language) for phrase in sorted(phrases, key=len, reverse=True)]

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-import tomllib
 from collections.abc import Mapping
-from importlib import resources
 
 import msgspec
 from msgspec import Struct
@@ -20,10 +18,11 @@ from speechmill.core.errors import Unscorable
 from speechmill.core.timebase import WORKING_HZ
 from speechmill.core.types import Transcript
 from speechmill.measures.agreement import agreement
-from speechmill.quality import Cut
+from speechmill.quality import Cut, _tables
 from speechmill.quality._checks import known_share, repeated_share, unique_share
 from speechmill.quality._text import heard_words, num_characters, own_words
 
+TABLE = "trust.toml"
 USUAL_PACE = 13.0  # characters a second of read English: the median of the development speech
 LOOP_UNIQUE, LOOP_REPEATED, KNOWN, LOOP_WORDS, TOO_FAST = 0.4, 0.5, 0.5, 5, 40.0  # the limits of `hallucination`
 SIDES = frozenset({"posterior", "agreement"})  # what may be absent; the rest is known of any text
@@ -52,8 +51,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 @functools.cache
 def models() -> tuple[Model, ...]:
     """Return every calibrated model."""
-    text = resources.files("speechmill.quality").joinpath("trust.toml").read_text(encoding="utf-8")
-    return tuple(msgspec.convert(tomllib.loads(text)["model"], list[Model]))
+    return tuple(msgspec.convert(_tables.read(TABLE)["model"], list[Model]))
 
 
 def evidence(cut: Cut) -> dict[str, float]:

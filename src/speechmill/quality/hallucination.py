@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from speechmill.core.errors import Unscorable
 from speechmill.core.stage import Context
 from speechmill.core.timebase import WORKING_HZ
-from speechmill.quality import Column, Cut
+from speechmill.quality import Column, Cut, _checks, _tables
 from speechmill.quality._checks import known_share, repeated_share, speech_share, unique_share
 from speechmill.quality._text import num_characters, text_words
 from speechmill.text.characters import graphemes
@@ -49,6 +49,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     max_chars_per_second: Annotated[float, Meta(gt=0)] = 40.0  # fast speech has about 25
     max_known_share: Share = 0.5  # a phrase that is most of the segment, not one inside a talk
     min_speech_share: Share = 0.1  # text over what is no speech
+
+
+def model_digest(config: Config) -> str:
+    """Name the phrases, which come with the package."""
+    return _tables.digest(_checks.TABLE)
 
 
 class Backend:

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import functools
 import math
-import tomllib
 from collections.abc import Mapping
-from importlib import resources
 
 import msgspec
 from msgspec import Struct
 
 from speechmill.core.stage import Context
 from speechmill.measures.music import features
-from speechmill.quality import Column, Cut
+from speechmill.quality import Column, Cut, _tables
 
 VERSION = "1"
 COST = 0.002  # CPU seconds per second of audio, for estimates
@@ -28,11 +26,17 @@ REQUIRES = ()
 MODELS = ()
 LANGUAGES = None
 
+TABLE = "music.toml"
 COLUMNS = {"music": Column("probability", (0.0, 1.0), False, "of music or noise without speech; from signal features")}
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """No options: the score is what was calibrated."""
+
+
+def model_digest(config: Config) -> str:
+    """Name the coefficients, which come with the package."""
+    return _tables.digest(TABLE)
 
 
 class Coefficients(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,5 +61,4 @@ class Backend:
 
 @functools.cache
 def _coefficients() -> Coefficients:
-    text = resources.files("speechmill.quality").joinpath("music.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), Coefficients)
+    return msgspec.convert(_tables.read(TABLE), Coefficients)

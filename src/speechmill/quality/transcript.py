@@ -16,7 +16,7 @@ from msgspec import Struct
 from speechmill.core.errors import Unscorable
 from speechmill.core.stage import Context
 from speechmill.core.types import Transcript
-from speechmill.quality import Column, Cut
+from speechmill.quality import Column, Cut, _checks, _tables, _trust
 from speechmill.quality._trust import SIDES, Model, evidence, models
 
 VERSION = "1"
@@ -35,6 +35,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Where to give a value at all."""
 
     uncalibrated: bool = False  # true: other languages and recognisers get the nearest model's value, which only ranks
+
+
+def model_digest(config: Config) -> str:
+    """Name the coefficients and the phrases, which come with the package."""
+    return _tables.digest(_trust.TABLE, _checks.TABLE)
 
 
 class Backend:
