@@ -227,6 +227,12 @@ def test_a_device_that_cannot_be_read_is_named(device, message):
         triton.parse(device)
 
 
+def test_a_password_is_refused_and_not_shown():
+    with pytest.raises(ConfigError, match="takes no user or password") as caught:
+        triton.parse("triton://me:secret@a:8001")
+    assert "secret" not in str(caught.value)
+
+
 def test_a_device_may_name_several_servers_and_options():
     servers = triton.parse("triton://a,b:9001,[::1]:7?fallback=cpu&timeout_s=2.5&in_flight=2")
     assert servers.hosts == ("a:8001", "b:9001", "[::1]:7")

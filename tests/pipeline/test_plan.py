@@ -153,6 +153,12 @@ def test_a_backend_that_does_not_know_the_language_is_refused(tmp_path):
         check_backends(asked)
 
 
+def test_an_address_of_a_server_that_is_none_is_refused_before_work_starts(tmp_path):
+    with pytest.raises(ConfigError, match=r"unknown field `bogus`.*the options are fallback"):
+        check_backends(corpus(tmp_path, device="triton://localhost?bogus=1"))
+    check_backends(corpus(tmp_path, device="triton://localhost"))
+
+
 def test_a_condition_lets_a_backend_be_there_for_other_languages(tmp_path):
     asked = {"backend": "pocketsphinx", "when": "language == 'en'"}
     check_backends(corpus(tmp_path, language="vi", transcript=["sidecar", asked], align=None))

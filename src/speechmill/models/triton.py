@@ -169,6 +169,8 @@ def parse(device: str) -> Servers:
     ('gpu1:8001', 'gpu2:9001')
     """
     written, _, query = device.removeprefix(PREFIX).partition("?")
+    if "@" in written:  # not shown: it may be a password
+        raise ConfigError(f"device {PREFIX}: a server takes no user or password; write {PREFIX}localhost:{PORT}")
     hosts = written.rstrip("/").split(",")
     for host in hosts:
         if not _HOST.fullmatch(host):

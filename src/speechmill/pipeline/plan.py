@@ -16,12 +16,13 @@ import msgspec
 from msgspec import Struct
 
 from speechmill import models
-from speechmill.core import registry
+from speechmill.core import devices, registry
 from speechmill.core.errors import ConfigError, UnsupportedLanguage
 from speechmill.core.files import digest
 from speechmill.core.registry import Choice
 from speechmill.core.stage import Resources
 from speechmill.core.types import Source
+from speechmill.models import triton
 from speechmill.pipeline.spec import Corpus, resolve
 from speechmill.stages.align import Align
 from speechmill.stages.diarize import Diarize
@@ -142,9 +143,14 @@ def every_choice(corpus: Corpus) -> list[Choice]:
 
 
 def check_backends(corpus: Corpus) -> None:
-    """Raise MissingDependency where pip lacks something, or UnsupportedLanguage, before any work starts."""
+    """Raise ConfigError before any work starts.
+
+    MissingDependency where pip lacks something, UnsupportedLanguage, or a server's address that is none.
+    """
     for choice in every_choice(corpus):
         registry.require(choice.family, choice.backend)
+        if devices.kind(choice.device) == devices.TRITON:
+            triton.parse(choice.device)
     language = corpus.language
     for choice in (*corpus.transcript, *(one for one in (corpus.second_asr, corpus.align) if one)):
         if choice.when is None:
