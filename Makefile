@@ -35,8 +35,9 @@ $(TRITON)/.setup: deploy/triton/requirements.txt
 demo: setup
 	$(BIN)/speechmill demo
 
+# One thread a process: a process on every core is busy already, and BLAS threads that wait for each other spin.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q -n logical --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --dist loadfile
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
