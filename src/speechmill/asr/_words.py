@@ -18,6 +18,7 @@ from msgspec import Struct
 from speechmill.core.timebase import tick
 from speechmill.core.types import Interval, Utterance, Word
 
+WHISPERS_CODE = {"jv": "jw", "nb": "no"}  # where Whisper's languages differ from ISO 639-1
 TAIL_S = 0.2  # how long a last token may sound where only starts are known: about a syllable
 
 _CJK = "々〆ぁ-ヿㇰ-ㇿ㐀-䶿一-鿿豈-﫿𠀀-𯨟"

@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Meta, Struct, structs
 
 from speechmill.asr._chunks import ChunkSeconds, GapSeconds, PadSeconds, heard
-from speechmill.asr._words import Timed, placed
+from speechmill.asr._words import WHISPERS_CODE, Timed, placed
 from speechmill.core.errors import MissingModel, UnsupportedLanguage
 from speechmill.core.registry import check_language
 from speechmill.core.stage import Audio, Context, Samples
@@ -46,7 +46,6 @@ LANGUAGES = frozenset(
     for code in line.split()
 )
 
-_WHISPERS_CODE = {"jv": "jw", "nb": "no"}  # where Whisper's differs from ISO 639-1
 _SIZES = {
     **{size: f"Systran/faster-whisper-{size}" for size in ("tiny", "base", "small", "medium")},
     **{f"{size}.en": f"Systran/faster-whisper-{size}.en" for size in ("tiny", "base", "small", "medium")},
@@ -178,7 +177,7 @@ class Backend:
 
     def _code(self, language: str) -> str:
         code = language.split("-")[0]
-        code = _WHISPERS_CODE.get(code, code)
+        code = WHISPERS_CODE.get(code, code)
         if code not in self._model.supported_languages:
             raise UnsupportedLanguage(
                 f"faster_whisper model {self._config.model!r} knows English only, not {language!r}: "

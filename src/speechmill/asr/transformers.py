@@ -18,7 +18,7 @@ from typing import Annotated, Any, Protocol
 from msgspec import Meta, Struct, structs
 
 from speechmill.asr._chunks import ChunkSeconds, GapSeconds, PadSeconds, heard
-from speechmill.asr._words import Timed, spelled, utterance
+from speechmill.asr._words import WHISPERS_CODE, Timed, spelled, utterance
 from speechmill.core.errors import ConfigError, MissingModel, SpeechmillError, UnsupportedLanguage
 from speechmill.core.stage import Audio, Context, Samples
 from speechmill.core.timebase import WORKING_HZ
@@ -240,6 +240,7 @@ class _Whisper:
         if not self._codes:
             return {}
         code = (language or "en").split("-")[0]
+        code = WHISPERS_CODE.get(code, code)
         if f"<|{code}|>" not in self._codes:
             raise UnsupportedLanguage(f"asr transformers: {self._config.model!r} does not know {language!r}")
         return {"language": code, "task": "transcribe"}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a backend runs, as the corpus file says it: auto, cpu, cuda, cuda:1, triton://host:port.
 
-A backend's module states DEVICES, the kinds it can use; without it, the CPU. A device changes a result by rounding
-at most, so it is no part of a fingerprint.
+A backend's module states DEVICES, the kinds it can use; without it, the CPU. Devices round differently, as versions of
+a library do, so the device is no part of a fingerprint; where a search decides, rounding may change a word.
 """
 
 from __future__ import annotations

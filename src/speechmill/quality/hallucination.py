@@ -13,6 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from speechmill import words
 from speechmill.core.errors import Unscorable
 from speechmill.core.stage import Context
 from speechmill.core.timebase import WORKING_HZ
@@ -52,8 +53,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def model_digest(config: Config) -> str:
-    """Name the phrases, which come with the package."""
-    return _tables.digest(_checks.TABLE)
+    """Name the phrases, which come with the package, and what parts words in this installation."""
+    return f"{_tables.digest(_checks.TABLE)} {words.identity()}"
 
 
 class Backend:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from speechmill import words
 from speechmill.core.errors import Unscorable
 from speechmill.core.stage import Context
 from speechmill.quality import Column, Cut
@@ -32,6 +33,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What is too little to divide by."""
 
     min_speech_s: Annotated[float, Meta(ge=0.01)] = 0.1  # of less, the VAD's own edges are most
+
+
+def model_digest(config: Config) -> str:
+    """Name what parts words in this installation."""
+    return words.identity()
 
 
 class Backend:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from speechmill import words
 from speechmill.core.errors import Unscorable
 from speechmill.core.stage import Context
 from speechmill.core.types import Transcript
@@ -38,8 +39,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def model_digest(config: Config) -> str:
-    """Name the coefficients and the phrases, which come with the package."""
-    return _tables.digest(_trust.TABLE, _checks.TABLE)
+    """Name coefficients and phrases, which come with the package, and what parts words in this installation."""
+    return f"{_tables.digest(_trust.TABLE, _checks.TABLE)} {words.identity()}"
 
 
 class Backend:

@@ -15,12 +15,12 @@ from typing import Literal
 
 from msgspec import Struct
 
+from speechmill import words
 from speechmill.core.stage import Context
 from speechmill.core.types import Source, Transcript, Utterance
 from speechmill.formats import captions
 from speechmill.transcripts import _caption_rules as rules
 from speechmill.transcripts._entries import checked, other_language, reading
-from speechmill.words import choose
 
 VERSION = "1"
 REQUIRES = ()
@@ -44,6 +44,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     max_merged_s: float = 10.0  # seconds; KT
     min_s: float = 1.0  # seconds; KT
     max_s: float = 20.0  # seconds; KT
+
+
+def model_digest(config: Config) -> str:
+    """Name what parts words in this installation."""
+    return words.identity()
 
 
 class Backend:
@@ -77,7 +82,7 @@ class Backend:
         return reading(path, captions.read) if self._config.kind != "automatic" else None
 
     def _filtered(self, cues: Sequence[Utterance], language: str | None) -> Transcript:
-        config, chosen = self._config, choose(language)
+        config, chosen = self._config, words.choose(language)
         dropped: Counter[str] = Counter()
         kept = sorted(cues, key=lambda cue: (cue.start or 0.0, cue.duration or 0.0))
         if config.max_overlap_s is not None:

@@ -59,6 +59,13 @@ def choose(language: str | None) -> Chosen:
     return Chosen("graphemes", _opened("graphemes"), notice)
 
 
+def identity() -> str:
+    """Name the segmenters that are installed: what counts as a word depends on them, so fingerprints have this."""
+    modules = {name: registry.load("words", name) for name in registry.names("words")}
+    here = [(name, module) for name, module in modules.items() if not registry.missing_packages(module)]
+    return ",".join(f"{name}-{module.VERSION}" for name, module in here)
+
+
 def _primary(language: str | None) -> str:
     return (language or "").lower().split("-")[0]
 
