@@ -3,7 +3,7 @@
 
 Prints for each value of an option, the others at their defaults: DER with a collar of 0.25 s, the confusion in it, the
 share of conversations with the right number of speakers and with too many, and the share of clips of one speaker
-that are taken for more. The truth goes on over pauses under 0.8 s, as turns do. None of the recordings that
+that are taken for more. The truth goes on over pauses under `pause_s`, as turns do. None of the recordings that
 benchmarks/diarize.py reports on is read here.
 
     python benchmarks/tune_diarization.py [--part tune] [--count 96] [--option speaker_cost=2.5,3,3.5] ...
@@ -28,6 +28,7 @@ from speechmill.measures.der import der
 from speechmill.vad import silero
 from tuning.mixtures import Conversation, conversations, voices
 
+PAUSE_S = dvector.Config().pause_s
 SWEPT = {
     "speaker_cost": (2.5, 2.75, 3.0, 3.25, 3.5),
     "evidence_s": (30.0, 40.0, 60.0),
@@ -78,7 +79,7 @@ def _heard(one: Conversation, vad: silero.Backend) -> tuple[ArrayAudio, list[Int
     parts = [
         part
         for number, name in enumerate(names)
-        for part in bridged([(Interval(t.start, t.duration), number) for t in one.turns if t.speaker == name], 0.8)
+        for part in bridged([(Interval(t.start, t.duration), number) for t in one.turns if t.speaker == name], PAUSE_S)
     ]
     return audio, vad.speech(audio, 0), [Turn(part.start, part.duration, names[number]) for part, number in parts]
 

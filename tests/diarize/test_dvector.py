@@ -63,7 +63,7 @@ def assert_covers(turns, speech) -> None:
         assert sum(seconds for seconds in inside if seconds > 0) == pytest.approx(part.duration)
     pauses = [other.start - one.end for one, other in itertools.pairwise(speech)]
     bridged = sum(turn.duration for turn in turns) - sum(part.duration for part in speech)
-    assert bridged <= sum(pause for pause in pauses if pause < 0.8) + 1e-6
+    assert bridged <= sum(pause for pause in pauses if pause < 0.3) + 1e-6
 
 
 def test_two_speakers_on_the_telephone(backend, vad, shared_data):
@@ -127,6 +127,13 @@ def test_a_change_of_speaker_within_speech_is_a_change_of_turn(backend, dialogue
     assert_covers(turns, joined)
     # The middle of each pause is a boundary, up to half the pause (0.25 s) and half a hop (0.4 s).
     assert [turn.start for turn in turns[1:]] == pytest.approx([3.25 + 3.5 * index for index in range(15)], abs=0.66)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="three are counted: by the tuning data, another speaker costs less than it takes here"
+)
+def test_two_readers_in_short_turns_are_counted(backend, dialogue):
+    assert len(speakers(backend.diarize(dialogue, TURNS, None))) == 2
 
 
 def test_a_word_too_short_gets_its_neighbours_speaker(backend, dialogue):
