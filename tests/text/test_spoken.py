@@ -14,7 +14,7 @@ from speechmill.core.types import Word
 from speechmill.text._ways import listed
 from speechmill.text.characters import folded, graphemes
 from speechmill.text.roman import value
-from speechmill.text.spoken import SpokenWord, fold, has_rules, spoken
+from speechmill.text.spoken import SpokenWord, fold, spoken
 
 LANGUAGES = ["en", "en-GB", "vi", "yo", "th", "tr", None]
 PIECES = st.sampled_from(
@@ -116,16 +116,6 @@ def test_what_has_no_rule_is_marked_and_gets_what_is_left():
 )
 def test_words_of_other_languages_stay_as_they_are(text, language, words):
     assert [word.word for word in spoken(text, language).words] == words
-
-
-def test_there_are_rules_for_english_and_vietnamese():
-    assert [has_rules(language) for language in ("en", "en-GB", "vi-VN", "fr", None)] == [
-        True,
-        True,
-        True,
-        False,
-        False,
-    ]
 
 
 def test_text_without_blanks_is_parted_first():

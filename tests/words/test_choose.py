@@ -53,11 +53,6 @@ def test_where_none_is_installed_the_notice_names_the_commands(installed):
     )
 
 
-@pytest.mark.parametrize(("language", "needed"), [("th", True), ("ja-JP", True), ("en", False), (None, False)])
-def test_languages_that_need_one(language, needed):
-    assert words.needs_segmenter(language) is needed
-
-
 def test_what_is_installed_names_the_way_words_are_counted(installed):
     installed("icu")
     assert words.identity() == "graphemes-1,icu-1,spaces-1"

@@ -52,11 +52,6 @@ class Spoken(Struct, frozen=True):
         return tuple(i for i, ways in enumerate(self.ways) if not ways)
 
 
-def has_rules(language: str | None) -> bool:
-    """Tell whether a language's numbers, dates and abbreviations can be said."""
-    return _primary(language) in _RULES
-
-
 def spoken(text: str, language: str | None = None, split: Split | None = None) -> Spoken:
     """Say a text, as far as there are rules for its language (en, vi, en-GB ...).
 

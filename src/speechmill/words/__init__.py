@@ -34,11 +34,6 @@ class Chosen(Struct, frozen=True):
     notice: str | None = None
 
 
-def needs_segmenter(language: str | None) -> bool:
-    """Tell whether a language's words aren't parted by blanks."""
-    return bool(_specialists(_primary(language)))
-
-
 @functools.cache
 def choose(language: str | None) -> Chosen:
     """Choose a language's segmenter: `spaces`, or of those that know the language the one that knows fewest others.
