@@ -231,7 +231,8 @@ def _second(value: Asked | None, first: Sequence[Choice], find: Find) -> Choice 
         return None
     found = find("asr", value, "second_asr")
     if any(structs.replace(one, when=found.when, device=found.device) == found for one in first):
-        problem = f"{found.backend} with these options is in transcript too: it would agree with itself"
+        problem = f"{found.backend} with these options is in transcript too: it would agree with itself. "
+        problem += "Leave it out there, or give one of the two other options"
         raise FieldError("second_asr", problem)
     return found
 
