@@ -39,7 +39,19 @@ from msgspec import Struct
 
 from speechmill.core.errors import MissingDependency, UnknownBackend, UnsupportedLanguage
 
-FAMILIES = ("sources", "transcripts", "asr", "vad", "diarize", "segment", "quality", "words", "align", "exporters")
+FAMILIES = (
+    "sources",
+    "transcripts",
+    "asr",
+    "vad",
+    "diarize",
+    "segment",
+    "quality",
+    "words",
+    "g2p",
+    "align",
+    "exporters",
+)
 
 
 class Choice(Struct, frozen=True):
