@@ -244,3 +244,50 @@ def test_real_grids_survive_a_round_trip(shared_data, tmp_path):
             assert [word.start for word in tier.intervals] == pytest.approx(
                 [word.start for word in other.intervals], abs=1e-9
             )
+
+
+KEPT = """File type = "ooTextFile"
+Object class = "TextGrid"
+0 10.123456789012 <exists> 3
+"IntervalTier" "notes" 0 10.123456789012 4
+0 1.059222833923831 "" 1.059222833923831 2 "" 2 3.50 "say ""ah""
+twice" 3.50 10.123456789012 ""
+"TextTier" "clicks" 0 9 2 1.25 "x" 2.5 ""
+"IntervalTier" "empty" 0 10.123456789012 1 0 10.123456789012 ""
+"""
+
+
+def test_tiers_are_kept_to_the_last_digit_and_the_last_empty_interval(tmp_path):
+    (tmp_path / "in.TextGrid").write_text(KEPT)
+    grid = textgrid.read_kept(tmp_path / "in.TextGrid")
+    textgrid.write(tmp_path / "out.TextGrid", grid)
+    again = textgrid.read_kept(tmp_path / "out.TextGrid")
+    assert again == grid
+    notes, clicks, empty = (tier.lines for tier in again.tiers)
+    assert notes[:6] == (
+        'class = "IntervalTier"',
+        'name = "notes"',
+        "xmin = 0",
+        "xmax = 10.123456789012",
+        "intervals: size = 4",
+        "intervals [1]:",
+    )
+    assert [line.strip() for line in notes if "1.0592" in line] == [
+        "xmax = 1.059222833923831",
+        "xmin = 1.059222833923831",
+    ]
+    assert '    text = "say ""ah""\ntwice"' in notes
+    assert notes.count('    text = ""') == 3
+    assert clicks[3:] == (
+        "xmax = 9",
+        "points: size = 2",
+        *("points [1]:", "    number = 1.25", '    mark = "x"'),
+        *("points [2]:", "    number = 2.5", '    mark = ""'),
+    )
+    assert empty[6:] == ("    xmin = 0", "    xmax = 10.123456789012", '    text = ""')
+
+
+def test_a_kept_tier_of_another_class_is_refused(tmp_path):
+    (tmp_path / "in.TextGrid").write_text(KEPT.replace("TextTier", "PitchTier"))
+    with pytest.raises(FormatError, match=r"in\.TextGrid:7: tier class 'PitchTier'"):
+        textgrid.read_kept(tmp_path / "in.TextGrid")

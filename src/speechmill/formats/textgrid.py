@@ -45,12 +45,19 @@ class PointTier(Struct, frozen=True):
     points: tuple[Point, ...] = ()
 
 
+class KeptTier(Struct, frozen=True):
+    """A tier as somebody wrote it, to be written again: every interval, also of "", every number to the last digit."""
+
+    name: str
+    lines: tuple[str, ...]  # in the long format
+
+
 class TextGrid(Struct, frozen=True):
     """Tiers over one stretch of time, in seconds."""
 
     xmin: float
     xmax: float
-    tiers: tuple[IntervalTier | PointTier, ...] = ()
+    tiers: tuple[IntervalTier | PointTier | KeptTier, ...] = ()
 
 
 def read(path: Path) -> TextGrid:
@@ -59,6 +66,46 @@ def read(path: Path) -> TextGrid:
     xmax is the largest end found, where a sloppy writer let a tier outlast the grid.
     Raises FormatError with the line; EncodingError where the text is neither UTF-8 nor UTF-16 with a mark.
     """
+    reader, xmin, xmax = _opened(path)
+    tiers: list[IntervalTier | PointTier] = []
+    if reader.flag("<exists>") == "<exists>":
+        for _ in range(reader.count("the number of tiers")):
+            tier, end = _read_tier(reader)
+            tiers.append(tier)
+            xmax = max(xmax, end)
+    reader.end()
+    return TextGrid(xmin, xmax, tuple(tiers))
+
+
+def read_kept(path: Path) -> TextGrid:
+    """Read a TextGrid whose tiers are to be written again as they are. Raises as `read` does."""
+    reader, xmin, xmax = _opened(path)
+    tiers: list[KeptTier] = []
+    if reader.flag("<exists>") == "<exists>":
+        tiers = [_kept_tier(reader) for _ in range(reader.count("the number of tiers"))]
+    reader.end()
+    return TextGrid(xmin, xmax, tuple(tiers))
+
+
+def _kept_tier(reader: _Reader) -> KeptTier:
+    kind, name = reader.string("a tier's class"), reader.string("a tier's name")
+    times, label = {"IntervalTier": (("xmin", "xmax"), "text"), "TextTier": (("number",), "mark")}.get(kind, ((), ""))
+    if not label:
+        raise reader.error(f"tier class {kind!r} is neither IntervalTier nor TextTier")
+    rows = "intervals" if kind == "IntervalTier" else "points"
+    lines = [f"class = {_quoted(kind)}", f"name = {_quoted(name)}"]
+    lines += [f"{end} = {reader.written_number(f'a tier {end}')}" for end in ("xmin", "xmax")]
+    count = reader.count(f"the number of {rows}")
+    lines.append(f"{rows}: size = {count}")
+    for number in range(1, count + 1):
+        lines.append(f"{rows} [{number}]:")
+        lines += [f"    {time} = {reader.written_number(f'{rows} [{number}] {time}')}" for time in times]
+        lines.append(f"    {label} = {_quoted(reader.string('a label'))}")
+    return KeptTier(name, tuple(lines))
+
+
+def _opened(path: Path) -> tuple[_Reader, float, float]:
+    """Return a reader behind the header, xmin and xmax."""
     _refuse_binary(path)
     reader = _Reader(path, read_text(path))
     if not reader.string("a file type").startswith("ooTextFile"):
@@ -68,14 +115,7 @@ def read(path: Path) -> TextGrid:
     xmin, xmax = reader.number("xmin"), reader.number("xmax")
     if xmax < xmin:
         raise reader.error(f"xmax {xmax} lies before xmin {xmin}")
-    tiers: list[IntervalTier | PointTier] = []
-    if reader.flag("<exists>") == "<exists>":
-        for _ in range(reader.count("the number of tiers")):
-            tier, end = _read_tier(reader)
-            tiers.append(tier)
-            xmax = max(xmax, end)
-    reader.end()
-    return TextGrid(xmin, xmax, tuple(tiers))
+    return reader, xmin, xmax
 
 
 def _refuse_binary(path: Path) -> None:
@@ -152,6 +192,9 @@ class _Reader:
     def number(self, what: str) -> float:
         return float(self._expect(what, _NUMBER))
 
+    def written_number(self, what: str) -> str:
+        return self._expect(what, _NUMBER)
+
     def count(self, what: str) -> int:
         token = self._expect(what, _NUMBER)
         if not token.isdecimal():
@@ -189,7 +232,10 @@ def write(path: Path, grid: TextGrid) -> None:
     write_bytes(path, ("\n".join(lines) + "\n").encode())
 
 
-def _tier_lines(path: Path, tier: IntervalTier | PointTier, grid: TextGrid) -> Iterator[str]:
+def _tier_lines(path: Path, tier: IntervalTier | PointTier | KeptTier, grid: TextGrid) -> Iterator[str]:
+    if isinstance(tier, KeptTier):
+        yield from tier.lines
+        return
     yield 'class = "IntervalTier"' if isinstance(tier, IntervalTier) else 'class = "TextTier"'
     yield f"name = {_quoted(tier.name)}"
     yield f"xmin = {_exactly(grid.xmin)}"
