@@ -81,6 +81,8 @@ class Alignment(Struct, frozen=True):
 
     words: tuple[Word, ...] = ()
     phones: tuple[Word, ...] = ()
+    score: float | None = None  # how sure it is as a whole, 0..1
+    doubts: tuple[str, ...] = ()  # reasons to doubt it, without details
 
 
 class Rights(Struct, frozen=True):
@@ -105,6 +107,27 @@ class Canonical(Struct, frozen=True):
     peak_dbfs: float | None = None  # sample peak; None in digital silence
     truncated: bool = False  # the container promised more than could be decoded
     warnings: tuple[str, ...] = ()
+
+
+class Correction(Struct, frozen=True):
+    """What a person says of a stretch of a recording. It outranks whatever models say of it.
+
+    With a text it is a segment, in the place of those that models found there. With words, these are its boundaries
+    and nothing is aligned. With neither, it names the speaker of the segments there.
+    """
+
+    id: str
+    start: float
+    duration: float
+    channel: int = 0
+    text: str | None = None
+    speaker: str | None = None  # "#1": one that was told apart inside the recording
+    words: tuple[Word, ...] = ()
+    phones: tuple[Word, ...] = ()
+
+    @property
+    def end(self) -> float:
+        return self.start + self.duration
 
 
 class Stamp(Struct, frozen=True):
@@ -135,6 +158,7 @@ class Source(Struct, frozen=True):
     stamps: tuple[Stamp, ...] = ()  # of `files`, in their order
     error: str | None = None  # why it could not even be read; its key is then a hash of the URI
     reference: str | None = None  # URI of the same recording without noise, on the same timeline, for PESQ and STOI
+    corrections: tuple[Correction, ...] = ()  # of its audio, whatever file holds it; not in `key`
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -184,6 +208,7 @@ class Segment(Struct, frozen=True):
     phones: tuple[Word, ...] = ()
     scores: dict[str, float | None] = {}  # None: could not be computed; the reason stands in `gaps`
     gaps: dict[str, str] = {}  # column or stage -> why it has no value
+    corrected: tuple[str, ...] = ()  # what a person set: "text", "words", "speaker"
     drops: tuple[Drop, ...] = ()
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from speechmill.core.timebase import CANONICAL_HZ
+from speechmill.pipeline.corrected import renamed
 from speechmill.pipeline.events import read_summary
 from speechmill.pipeline.pending import shards
 from speechmill.pipeline.plan import check_backends
@@ -52,7 +53,8 @@ def estimate_corpus(corpus: Corpus, workers: int, limit: int | None = None) -> E
     workspace = Workspace.open(corpus.store) if exists else Workspace(corpus.store)
     prepared = prepare(corpus, workspace, limit)
     members = shards(prepared.sources, prepared.memory)
-    ledger, measured = Ledger(workspace.root), _measured(workspace)
+    ledger = Ledger(workspace.root, renamed(prepared.plan.nodes, prepared.sources))
+    measured = _measured(workspace)
     rows = []
     for node in prepared.plan.nodes:
         done = ledger.states(node.folder)

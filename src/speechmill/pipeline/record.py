@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from speechmill.core.registry import Choice
 from speechmill.core.types import Failed, Source
+from speechmill.pipeline.corrected import renamed
 from speechmill.pipeline.events import Event
 from speechmill.pipeline.pending import Member, pending, tasks, without_audio
 from speechmill.pipeline.plan import Node, Plan
@@ -77,7 +78,7 @@ class Recorder:
     def __init__(self, plan: Plan, sources: Sequence[Source], members: Sequence[Member], observer: Observer) -> None:
         self.plan = plan
         self.workspace = Workspace(Path(plan.workspace))
-        self.ledger = Ledger(self.workspace.root)
+        self.ledger = Ledger(self.workspace.root, renamed(plan.nodes, sources))
         self.sources: dict[str, Source] = {}
         for source in sources:
             self.sources.setdefault(source.key, source)

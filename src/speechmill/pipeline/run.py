@@ -25,6 +25,7 @@ from speechmill.core.registry import Choice
 from speechmill.core.types import Source
 from speechmill.formats.manifest import read_rows, write_rows
 from speechmill.pipeline import finish
+from speechmill.pipeline.corrected import with_corrections
 from speechmill.pipeline.events import FailedItem, StageCount, Summary, write_summary
 from speechmill.pipeline.intake import Memory, discover
 from speechmill.pipeline.pending import read_members, shards, write_members
@@ -110,7 +111,7 @@ def finish_corpus(
 def prepare(corpus: Corpus, workspace: Workspace, limit: int | None) -> Prepared:
     """Find the sources and make the plan; nothing is written but what intake learnt."""
     memory = Memory(workspace.hashes, kept=(workspace.root / "workspace.json").exists())
-    sources = discover(corpus, memory, workspace.root, limit)
+    sources = with_corrections(discover(corpus, memory, workspace.root, limit), workspace.corrections)
     memory.save()
     if not sources:
         raise ConfigError(f"no recordings found by {', '.join(map(_of, corpus.sources))}; see: speechmill list sources")

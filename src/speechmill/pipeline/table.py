@@ -21,6 +21,7 @@ from speechmill.core.files import atomic, digest
 from speechmill.core.timebase import segment_id
 from speechmill.core.types import Canonical, Rights, Segment, Source, Transcript, Utterance
 from speechmill.formats.manifest import read_parquet, segment_schema, table_of, write_parquet, write_rows
+from speechmill.stages import corrections
 
 if TYPE_CHECKING:  # filtering again needs neither, and plan imports every stage
     from speechmill.pipeline.plan import Node
@@ -252,6 +253,7 @@ def _segment(
     gaps = {column.removeprefix(GAPS): reason for column, reason in row.items() if column.startswith(GAPS) and reason}
     gaps |= lost
     aligned = row.get("segments.words")
+    named = corrections.speaker(utterance, source.corrections)
     return Segment(
         id=name,
         recording_id=source.id,
@@ -260,12 +262,13 @@ def _segment(
         channel=utterance.channel,
         text=utterance.text,
         language=utterance.language,
-        speaker=global_speaker(source.id, utterance.speaker),
+        speaker=global_speaker(source.id, named or utterance.speaker),
         overlap=utterance.overlap,
         words=aligned if aligned is not None else utterance.words,
         phones=row.get("segments.phones") or (),
         scores={score: row.get(SCORES + score) for score in scores},
         gaps=gaps,
+        corrected=corrections.marks(utterance, source.corrections),
     )
 
 

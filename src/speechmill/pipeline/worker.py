@@ -23,6 +23,7 @@ from speechmill.core.errors import AudioError
 from speechmill.core.stage import Context, Item, Samples
 from speechmill.core.timebase import WORKING_HZ
 from speechmill.core.types import Canonical, Failed, Source, Stamp
+from speechmill.pipeline.corrected import renamed
 from speechmill.pipeline.events import Event
 from speechmill.pipeline.plan import Node, Plan, stages
 from speechmill.stages.glue import Glue
@@ -141,6 +142,7 @@ class Worker:
 
     def work(self, task: Task) -> Outcome:
         """Run a task's stages in order; one whose input is missing (its maker failed) is left out."""
+        self._ledger.renamed = renamed(self.plan.nodes, [task.source])
         if changed := changes(task.source):
             return Outcome({}, {}, (), changed)
         chain = _Chain(self, task)

@@ -4,11 +4,16 @@
 The text is first put as it is said, "$43,000" as "forty three thousand dollars"; times are those of the tokens as
 written. What no rule can say gets what its neighbours leave between them, with the score 0.
 Where there is no aligner for a language, or a segment can't be aligned, the segment keeps the word times
-it had and the gap says why.
+it had and the gap says why. Boundaries that a person set are taken as they are, with the score 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
+from speechmill.align import AlignBackend
+from speechmill.align._recording import Cut
 from speechmill.core.columns import GAPS
 from speechmill.core.conditions import holds
 from speechmill.core.errors import Unalignable
@@ -16,6 +21,7 @@ from speechmill.core.registry import Choice, knows_language
 from speechmill.core.stage import Item, Patch, Resources
 from speechmill.core.timebase import shift
 from speechmill.core.types import Alignment, Utterance
+from speechmill.stages.corrections import boundaries
 from speechmill.stages.glue import Glue
 from speechmill.text.spoken import spoken
 from speechmill.words import choose
@@ -33,32 +39,66 @@ class Align(Glue):
         super().__init__((choice,))
 
     def work(self, item: Item) -> Patch:
-        rows = [self._align(item, segment) for segment in item.columns["segments"]]
+        found = [self._given(item, segment) for segment in item.columns["segments"]]
+        cuts = [one for one in found if isinstance(one, Cut)]
+        aligned = iter(self._aligned(cuts) if cuts else ())
+        starts = [segment.start or 0.0 for segment in item.columns["segments"]]
+        made = [
+            _outcome(next(aligned), start) if isinstance(one, Cut) else one
+            for one, start in zip(found, starts, strict=True)
+        ]
         return Patch(
             {
-                "segments.words": tuple(alignment.words if alignment else None for alignment, _gap in rows),
-                "segments.phones": tuple(alignment.phones if alignment else None for alignment, _gap in rows),
-                GAPS + "align": tuple(gap for _alignment, gap in rows),
+                "segments.words": tuple(one.words if isinstance(one, Alignment) else None for one in made),
+                "segments.phones": tuple(one.phones if isinstance(one, Alignment) else None for one in made),
+                GAPS + "align": tuple(one if isinstance(one, str) else None for one in made),
             }
         )
 
-    def _align(self, item: Item, segment: Utterance) -> tuple[Alignment | None, str | None]:
+    def _given(self, item: Item, segment: Utterance) -> Alignment | Cut | str:
+        """Return what the aligner is to do; or what a person did already; or why nothing is done."""
         choice, language = self.choices[0], segment.language or item.source.language
         if not segment.text:
-            return None, "no-text"
+            return "no-text"
+        if corrected := boundaries(segment, item.source.corrections):
+            return corrected
         if not holds(choice.when, item.source):
-            return None, f"not-asked-for: align applies when {choice.when}"
+            return f"not-asked-for: align applies when {choice.when}"
         if not knows_language(choice.module, language):
-            return None, f"no-aligner: {choice.backend} does not know the language {language!r}"
-        start = segment.start or 0.0
-        samples = item.opened().read(start, segment.duration, channel=segment.channel)
+            return f"no-aligner: {choice.backend} does not know the language {language!r}"
         try:
             said = spoken(segment.text, language or _only(choice), choose(language).split)
-            found: Alignment = self.backend().align(samples, said, language)
         except Unalignable as error:
-            return None, str(error)
-        words, phones = (tuple(shift(word, start) for word in row) for row in (found.words, found.phones))
-        return Alignment(words, phones), None
+            return str(error)
+        read = partial(item.opened().read, segment.start or 0.0, segment.duration, channel=segment.channel)
+        return Cut(read, said, language, segment.speaker)
+
+    def _aligned(self, cuts: Sequence[Cut]) -> Sequence[Alignment | Unalignable]:
+        backend = self.backend()
+        if not hasattr(backend, "align_all"):
+            return [_tried(backend, cut) for cut in cuts]
+        try:
+            made: Sequence[Alignment | Unalignable] = backend.align_all(cuts)
+        except Unalignable as error:
+            return [error] * len(cuts)
+        if len(made) != len(cuts):
+            raise ValueError(f"align {self.choices[0].backend}: {len(made)} alignments of {len(cuts)} segments")
+        return made
+
+
+def _tried(backend: AlignBackend, cut: Cut) -> Alignment | Unalignable:
+    try:
+        return backend.align(cut.read(), cut.said, cut.language)
+    except Unalignable as error:
+        return error
+
+
+def _outcome(made: Alignment | Unalignable, start: float) -> Alignment | str:
+    """Put an alignment on the recording's timeline; an error becomes its reason."""
+    if isinstance(made, Unalignable):
+        return str(made)
+    words, phones = (tuple(shift(word, start) for word in row) for row in (made.words, made.phones))
+    return Alignment(words, phones)
 
 
 def _only(choice: Choice) -> str | None:

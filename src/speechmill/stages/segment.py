@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stage `segment`: speech, turns and transcript -> the rows of the dataset."""
+"""Stage `segment`: speech, turns and transcript -> the rows of the dataset; what a person corrected outranks them."""
 
 from __future__ import annotations
 
 from speechmill.core.stage import Item, Patch, Resources
+from speechmill.stages.corrections import corrected
 from speechmill.stages.glue import Glue
 
 
@@ -20,4 +21,4 @@ class Segmentation(Glue):
         utterances = self.backend().segments(
             item.source, columns["audio"].duration, columns["speech"], columns["turns"], columns["transcript"]
         )
-        return Patch({"segments": tuple(utterances)})
+        return Patch({"segments": corrected(utterances, item.source)})

@@ -11,7 +11,7 @@ take one row per key (a success beats a failure, then the lowest name), so doing
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from speechmill.formats.manifest import arrow_type, read_parquet, write_parquet
 COMPACT_ABOVE = 16  # parts of one shard; below that reading them costs little
 _REPLACES = b"speechmill.replaces"
 _STATUS = ("key", "ok", "reason", "detail", "permanent")
+
+Renamed = Mapping[str, Mapping[str, str]]
 
 
 class Result(Struct, frozen=True):
@@ -49,10 +51,14 @@ class State(Struct):
 
 
 class Ledger:
-    """Reads and writes the stage results of a workspace (`root`)."""
+    """Reads and writes the stage results of a workspace (`root`).
 
-    def __init__(self, root: Path) -> None:
+    renamed: stage -> item key -> the key that results of it lie under, where the item's alone doesn't name them.
+    """
+
+    def __init__(self, root: Path, renamed: Renamed | None = None) -> None:
         self.root = root / "stages"
+        self.renamed: Renamed = renamed or {}
         self.corrupt: list[str] = []  # parts set aside because they can't be read; their results are made again
         self._keys: dict[Path, tuple[list[str], list[bool]]] = {}  # of parts seen: they never change
         # Unique per writer, so that two writers never want one name.
@@ -61,7 +67,8 @@ class Ledger:
 
     def write(self, stage: str, shard: str, writes: Sequence[str], results: Sequence[Result]) -> Path:
         """Write one part. `stage` is `<name>-<fingerprint>`."""
-        rows = [_row(result, writes) for result in results]
+        names = self.renamed.get(stage, {})
+        rows = [_row(names.get(result.key, result.key), result, writes) for result in results]
         self._sequence += 1
         path = self.root / stage / shard / f"{self._attempt}-{self._sequence:06d}.parquet"
         write_parquet(path, pa.Table.from_pylist(rows, schema=_schema(writes)))
@@ -79,19 +86,23 @@ class Ledger:
                     state.reason, state.detail = reason, detail
                     state.permanent = state.permanent or permanent
                     state.attempts += 1
-        return states
+        if not (renamed := self.renamed.get(stage, {})):
+            return states
+        own = {key: state for key, state in states.items() if key not in renamed}
+        return own | {key: states[name] for key, name in renamed.items() if name in states}
 
     def load(self, stage: str, keys: Collection[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the columns the stage wrote for those of `keys` that succeeded."""
         found: dict[str, dict[str, Any]] = {}
-        wanted = set(keys)
+        renamed = self.renamed.get(stage, {})
+        wanted = {renamed.get(key, key): key for key in keys}
         for path in self._parts(stage):
-            hits = self._hits(path, wanted - found.keys())
+            hits = self._hits(path, wanted.keys() - found.keys())
             table = self._read(path, ("key", *columns)) if hits else None
             if table is not None:
                 for row in table.take(pa.array(hits, pa.int64())).to_pylist(maps_as_pydicts="strict"):
                     found[row["key"]] = {name: msgspec.convert(row[name], column_type(name)) for name in columns}
-        return found
+        return {wanted[name]: columns_of for name, columns_of in found.items()}
 
     def _hits(self, path: Path, wanted: Set[str]) -> list[int]:
         """Rows of a part that succeeded for wanted keys; only a part that has some is read as a whole."""
@@ -189,10 +200,10 @@ def _schema(writes: Sequence[str]) -> pa.Schema:
     return pa.schema([*fields, ("permanent", pa.bool_()), *columns])
 
 
-def _row(result: Result, writes: Sequence[str]) -> dict[str, Any]:
+def _row(key: str, result: Result, writes: Sequence[str]) -> dict[str, Any]:
     failed = result.failed
     row: dict[str, Any] = {name: msgspec.to_builtins(result.columns.get(name)) for name in writes}
-    row |= {"key": result.key, "ok": failed is None}
+    row |= {"key": key, "ok": failed is None}
     if failed is not None:
         row |= {"reason": failed.reason, "detail": failed.detail, "permanent": failed.permanent}
     return row

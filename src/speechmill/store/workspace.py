@@ -5,6 +5,8 @@ workspace.json   schema version            hashes.parquet   what intake remember
 recordings/      canonical FLAC            stages/          the ledger
 tables/          the join of all stages    decisions/       what filters said
 dataset/         the result                exports/         the result in other formats
+models/          models made from the corpus, and which is pinned
+corrections/     what people corrected, and who they were
 runs/<id>/       plan, manifest, shards, events, summary    report.html
 """
 
@@ -34,6 +36,8 @@ class Workspace:
         self.dataset = root / "dataset"
         self.exports = root / "exports"
         self.recordings = root / "recordings"
+        self.models = root / "models"
+        self.corrections = root / "corrections"
         self.hashes = root / "hashes.parquet"
         self.report = root / "report.html"
 
