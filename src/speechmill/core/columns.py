@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+
 from speechmill.core.types import Canonical, Interval, Transcript, Turn, Utterance, Word
 
 SCORES = "segments.scores."  # + name of the score: float, or None where it has no value
@@ -24,6 +26,15 @@ _TYPES: dict[str, Any] = {
     "segments.words": tuple[tuple[Word, ...] | None, ...],
     "segments.phones": tuple[tuple[Word, ...] | None, ...],
 }
+
+
+class Column(Struct, frozen=True):
+    """What a score means; filters, report and documentation follow from it."""
+
+    unit: str
+    range: tuple[float, float]
+    higher_is_better: bool
+    source: str
 
 
 def column_type(name: str) -> Any:

@@ -66,6 +66,7 @@ class Context(Struct, frozen=True):
     workspace: Path
     model_path: Callable[[str], Path]  # name of a model card -> folder with its files
     device: str = "cpu"  # what the backend is to use: cpu, cuda, cuda:1, triton://host:port; never "auto"
+    made: Path | None = None  # folder of the model that was made from the corpus, for a backend that trains one
 
 
 class Item(Struct, frozen=True):

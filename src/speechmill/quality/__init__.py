@@ -13,18 +13,10 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from speechmill.core.columns import Column as Column
 from speechmill.core.errors import Unscorable
 from speechmill.core.stage import Samples
 from speechmill.core.types import Interval, Utterance
-
-
-class Column(Struct, frozen=True):
-    """What a score means; filters, report and documentation follow from it."""
-
-    unit: str
-    range: tuple[float, float]
-    higher_is_better: bool
-    source: str
 
 
 def _no_wide() -> Samples:
