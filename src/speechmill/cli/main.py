@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": ("explain", "Tell everything that happened to a segment or recording."),
     "filter": ("filter", "Decide anew what is kept, or show hours kept per threshold."),
     "export": ("export", "Write the kept segments in a format to train from."),
+    "corrections": ("corrections", "Bring corrections of text, speakers and boundaries back."),
     "models": ("models", "List, pull and show the weights that backends use."),
     "list": ("list", "List the backends of a family, and what they need."),
     "serve": ("serve", "Serve networks to many workers by an NVIDIA Triton server."),

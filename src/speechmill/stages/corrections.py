@@ -37,7 +37,7 @@ def boundaries(utterance: Utterance, corrections: Sequence[Correction]) -> Align
     if one is None or not one.words:
         return None
     words, phones = (tuple(structs.replace(word, score=1.0) for word in row) for row in (one.words, one.phones))
-    return Alignment(words, phones)
+    return Alignment(words, phones, 1.0)
 
 
 def speaker(utterance: Utterance, corrections: Sequence[Correction]) -> str | None:
@@ -92,7 +92,7 @@ def _outside(utterance: Utterance, one: Correction, told_apart: set[str | None])
     is_others = None not in (utterance.speaker, one.speaker) and utterance.speaker != one.speaker
     if covered == 0.0 or (is_others and one.speaker in told_apart):
         return [utterance]
-    if covered > 0.5:
+    if covered > 0.5 or utterance.text == one.text:
         return []
     middles = [word.start + word.duration / 2 for word in utterance.words]
     before = sum(middle < one.start for middle in middles)

@@ -82,15 +82,16 @@ def by_audio(folder: Path) -> dict[str, tuple[Correction, ...]]:
 def _replaces(later: Entry, earlier: Entry) -> bool:
     """Tell whether a correction takes an earlier one's place: over half of the shorter one is shared.
 
-    Two speakers may talk at once, so where both corrections name one, it must be the same. One that only names a
-    speaker leaves texts alone.
+    Two speakers may talk at once, so where both texts have one, it must be the same. One that only names a speaker
+    leaves texts alone; a text that has one takes its place.
     """
     new, old = later.correction, earlier.correction
     if new is None or old is None or later.sha256 != earlier.sha256 or new.channel != old.channel:
         return False
-    if (new.text is None) != (old.text is None):
+    if (new.text is None) != (old.text is None) and (new.text is None or new.speaker is None):
         return False
-    if new.text is not None and None not in (new.speaker, old.speaker) and new.speaker != old.speaker:
+    both = new.text is not None and old.text is not None and None not in (new.speaker, old.speaker)
+    if both and new.speaker != old.speaker:
         return False
     shared = min(new.end, old.end) - max(new.start, old.start)
     return shared > 0.5 * min(new.duration, old.duration)
