@@ -6,6 +6,7 @@ Two people on two channels are told apart by their loudness while each of them s
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -183,3 +184,57 @@ def _power(recording: Recording, audio: OpenedAudio, speaker: str) -> list[float
         / total
         for channel in range(audio.num_channels)
     ]
+
+
+class AudioCache:
+    """The last few opened recordings, so that a file of many utterances is not decoded for each. Close it after use."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._held: dict[str, _Held] = {}  # by key, the one used last at the end
+
+    @contextlib.contextmanager
+    def opened(self, recording: Recording) -> Iterator[tuple[OpenedAudio, dict[str, int | None]]]:
+        """Yield a recording's audio, and its speakers' channels. Raises AudioError."""
+        with self._lock:
+            held = self._held.pop(recording.key, None) or _Held()
+            self._held[recording.key] = held
+            held.users += 1
+            self._evict()
+        try:
+            with held.lock:
+                if held.audio is None:
+                    held.audio = opened(recording)
+                    held.channels = speaker_channels(recording, held.audio)
+            yield held.audio, held.channels
+        finally:
+            with self._lock:
+                held.users -= 1
+                self._evict()
+
+    def _evict(self) -> None:
+        for key in [key for key, held in self._held.items() if not held.users][: max(0, len(self._held) - self._size)]:
+            self._held.pop(key).close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for held in self._held.values():
+            held.close()
+        self._held.clear()
+
+
+class _Held:
+    """An opened recording, and how many are at it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+        self.audio: OpenedAudio | None = None
+        self.channels: dict[str, int | None] = {}
+
+    def close(self) -> None:
+        if self.audio is not None:
+            self.audio.close()

@@ -141,3 +141,43 @@ class Bar:
         if seconds <= 0:
             return "starting"
         return f"{seconds / elapsed:.1f}x real time, {hours((total - seconds) * elapsed / seconds)} left"
+
+
+class StageBar:
+    """Draws on stderr what is being done and how far it is; on a log, a line for each thing that is begun."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            console=self._console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._stage = ""
+
+    def __enter__(self) -> StageBar:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, stage: str, share: float) -> None:
+        """Show that so much (0..1) of a stage is done; what follows a comma is told beside it."""
+        kind = stage.partition(",")[0]
+        if self._console.is_terminal:
+            self._draw(stage, share)
+        elif kind != self._stage:
+            self.note(kind)
+        self._stage = kind
+
+    def _draw(self, stage: str, share: float) -> None:
+        if self._task is None:
+            self._task = self._progress.add_task(stage, total=1.0)
+            self._progress.start()
+        self._progress.update(self._task, description=stage, completed=share)
+
+    def note(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which lexicon a corpus is aligned with: a file, or a backend that pronounces every word of it; and what is OOV.
+
+Nothing is guessed behind the user's back: what no lexicon has and nothing predicted is counted, and aligned as unknown
+speech.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from speechmill.alignment.corpus import Corpus
+from speechmill.alignment.words import Worded, Wording, expanded, is_mark
+from speechmill.core import registry
+from speechmill.core.errors import ConfigError
+from speechmill.core.stage import Context
+from speechmill.formats import lexicon as formats
+from speechmill.formats.lexicon import Lexicon, Pronunciation
+from speechmill.g2p import G2pBackend
+
+GRAPHEMES = "graphemes"
+
+
+class Source(Struct, frozen=True):
+    """Where pronunciations come from."""
+
+    name: str
+    lexicon: Lexicon
+    g2p: G2pBackend | None  # for words that the lexicon lacks
+
+
+class Prepared(Struct, frozen=True):
+    """A corpus in words of a lexicon that has all words that could be pronounced."""
+
+    lexicon: Lexicon
+    worded: Mapping[str, Worded]  # by the utterance's key
+    oov: Counter[str]  # words that nobody could pronounce, and tokens that nobody can say
+    predicted: Mapping[str, tuple[Pronunciation, ...]]
+    notices: tuple[str, ...] = ()
+
+
+def source(name: str | None, g2p: bool = False) -> Source:
+    """Return the lexicon of a file or of a backend of the family `g2p`; None is `graphemes`.
+
+    g2p: predict what the file lacks, by a model trained on the file. Raises ConfigError, FormatError.
+    """
+    if name is None or name in registry.names("g2p"):
+        chosen = name or GRAPHEMES
+        return Source(chosen, Lexicon({}), _backend(chosen))
+    path = Path(name)
+    if not path.is_file():
+        known = ", ".join(registry.names("g2p"))
+        raise ConfigError(f"no lexicon {name}: it is neither a file nor one of {known}. See: speechmill list g2p")
+    lexicon = formats.read(path)
+    return Source(name, lexicon, _trained(path) if g2p else None)
+
+
+def _backend(name: str, **options: object) -> G2pBackend:
+    module = registry.require("g2p", name)
+    backend: G2pBackend = module.Backend(module.Config(**options), Context(Path(), Path))
+    return backend
+
+
+def _trained(path: Path) -> G2pBackend:
+    return _backend("joint", lexicon=str(path))
+
+
+def prepare(corpus: Corpus, pronounced: Source, language: str | None) -> Prepared:
+    """Look up the texts of a corpus; words that the lexicon lacks are predicted where there is somebody to do it."""
+    texts = [(utterance.key, utterance.text) for recording in corpus.recordings for utterance in recording.utterances]
+    wording = Wording(pronounced.lexicon, language)
+    worded = {key: wording(text) for key, text in texts}
+    lexicon, predicted = pronounced.lexicon, {}
+    missing = sorted({word for one in worded.values() for word in one.oov if not is_mark(word)})
+    if missing and pronounced.g2p is not None:
+        found = pronounced.g2p.pronounce(missing)
+        predicted = {word: ways for word, ways in zip(missing, found, strict=True) if ways}
+        lexicon = expanded(lexicon, predicted)
+        wording = Wording(lexicon, language)
+        worded = {key: wording(text) for key, text in texts}
+    return Prepared(lexicon, worded, _oov(worded.values()), predicted, tuple(sorted(wording.notices)))
+
+
+def _oov(worded: Iterable[Worded]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for one in worded:
+        counts.update(word for word in one.oov if not is_mark(word))
+        counts.update(one.unspoken)
+    return counts

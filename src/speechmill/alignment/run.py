@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Aligning a corpus: a model of it or a given one, speakers adapted to, files worked on by several threads.
+
+A file is decoded once. What goes wrong with one becomes the reason of its utterances, and the others go on. What is
+kept in memory of a finished utterance is a line of the summary.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
+
+from speechmill.acoustic.adapt import Adaptation, adaptation
+from speechmill.acoustic.aligner import Aligner
+from speechmill.acoustic.model import AcousticModel
+from speechmill.acoustic.types import Example
+from speechmill.alignment.audio import AudioCache, OpenedAudio, opened, speaker_channels
+from speechmill.alignment.corpus import Corpus, Recording, Utterance
+from speechmill.alignment.lexica import Prepared
+from speechmill.alignment.outputs import Outputs, write_outputs
+from speechmill.alignment.result import AlignedRecording, Outcome, all_failed, failed, outcome
+from speechmill.alignment.words import Worded, script
+from speechmill.core.errors import ConfigError, FormatError, ItemError
+from speechmill.core.stage import Samples
+
+Report = Callable[[str, float], None]  # what is being done, and how much of it is: 0..1
+T = TypeVar("T")
+R = TypeVar("R")
+_SAMPLE_S = 60.0  # of speech that a speaker is adapted to: more changes nothing that can be measured
+_AHEAD = 4  # files a thread may have waiting
+_LONG_S = 90.0  # a text for more audio than this is found by anchors, not by one search
+
+
+class Job(Struct, frozen=True):
+    """What the threads that align share."""
+
+    aligner: Aligner
+    prepared: Prepared
+    speakers: dict[str, Adaptation]
+    out: Path | None  # None: nothing is written
+    outputs: Outputs
+
+
+def examples(corpus: Corpus, prepared: Prepared, cache: AudioCache) -> list[Example]:
+    """Return the utterances to train on: those of which every word is in the lexicon."""
+    return [
+        _example(recording, utterance, prepared.worded[utterance.key], cache)
+        for recording in corpus.recordings
+        for utterance in recording.utterances
+        if _trainable(prepared.worded[utterance.key])
+    ]
+
+
+def _trainable(worded: Worded) -> bool:
+    return worded.known > 0 and not worded.oov and not worded.unspoken
+
+
+def _example(recording: Recording, utterance: Utterance, worded: Worded, cache: AudioCache) -> Example:
+    read = partial(_read, recording, utterance, cache)
+    return Example(utterance.key, utterance.duration, read, worded.ways, utterance.speaker)
+
+
+def _read(recording: Recording, utterance: Utterance, cache: AudioCache) -> Samples:
+    if len(recording.utterances) == 1:
+        with opened(recording) as audio:
+            return audio.read(utterance.start, utterance.duration)
+    with cache.opened(recording) as (audio, channels):
+        return audio.read(utterance.start, utterance.duration, channels.get(utterance.speaker))
+
+
+def align(
+    corpus: Corpus,
+    prepared: Prepared,
+    model: AcousticModel,
+    out: Path | None,
+    outputs: Outputs,
+    *,
+    threads: int = 0,
+    report: Report | None = None,
+) -> Iterator[AlignedRecording]:
+    """Yield each recording with what came of its utterances, as they are done; outputs are written by then.
+
+    threads: 0 takes all cores. Raises ConfigError where lexicon and model don't fit, OSError where it can't write.
+    """
+    check(model, prepared)
+    say = report or (lambda stage, share: None)
+    workers = threads or usable_cores()
+    aligner = Aligner(model, prepared.lexicon)
+    speakers = _adapted(corpus, prepared, aligner, workers, say)
+    job = Job(aligner, prepared, speakers, out, outputs)
+    total, done_s = max(corpus.duration, 1e-9), 0.0
+    started = time.monotonic()
+    for done in _ahead(partial(_work, job), corpus.recordings, workers):
+        done_s += sum(utterance.duration for utterance in done.recording.utterances)
+        elapsed = max(time.monotonic() - started, 1e-9)
+        say(f"aligning, {done_s / elapsed:.0f}x real time", done_s / total)
+        yield done
+
+
+def check(model: AcousticModel, prepared: Prepared) -> None:
+    """Raise ConfigError where the words of a corpus have phones that a model doesn't know."""
+    known = set(model.card.phones)
+    used = {word for one in prepared.worded.values() for ways in one.ways for way in ways for word in way}
+    phones = {phone for word in used for variant in prepared.lexicon.entries.get(word, ()) for phone in variant.phones}
+    if unknown := sorted(phones - known):
+        raise ConfigError(
+            f"{len(unknown)} of {len(phones)} phones of the lexicon are not in the model: {', '.join(unknown[:10])}. "
+            f"It knows {', '.join(sorted(known)[:10])} and so on; use the lexicon it was trained with"
+        )
+
+
+def _adapted(corpus: Corpus, prepared: Prepared, aligner: Aligner, workers: int, say: Report) -> dict[str, Adaptation]:
+    """Adapt to each speaker, by some utterances from all over what they say."""
+    with AudioCache(workers + 1) as cache:
+        by_speaker: dict[str, list[Example]] = {}
+        for example in examples(corpus, prepared, cache):
+            if example.duration <= _LONG_S:
+                by_speaker.setdefault(example.speaker, []).append(example)
+        found = {}
+        adapt = partial(_adapt, aligner)
+        for done, (speaker, adapted) in enumerate(_ahead(adapt, by_speaker.items(), workers), start=1):
+            found[speaker] = adapted
+            say(f"adapting to {len(by_speaker)} speakers", done / len(by_speaker))
+    return {speaker: adapted for speaker, adapted in found.items() if adapted is not None}
+
+
+def _adapt(aligner: Aligner, mine: tuple[str, list[Example]]) -> tuple[str, Adaptation | None]:
+    speaker, all_of_them = mine
+    try:
+        return speaker, adaptation(aligner, sample(all_of_them, _SAMPLE_S))
+    except ItemError:
+        return speaker, None  # each of these utterances meets its own reason when it is aligned
+
+
+def sample(given: Sequence[Example], seconds: float) -> list[Example]:
+    """Return examples from all over a list, so many that they last about that long; all where they don't."""
+    total = sum(example.duration for example in given)
+    if total <= seconds:
+        return list(given)
+    step = total / seconds
+    return [given[i] for i in sorted({int(k * step) for k in range(int(len(given) / step) + 1)}) if i < len(given)]
+
+
+def _ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """Yield what `work` makes of items by several threads, as it is done, never far ahead of the one who asks."""
+    pending: set[Future[R]] = set()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for item in items:
+                pending.add(pool.submit(work, item))
+                if len(pending) >= _AHEAD * workers:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _work(job: Job, recording: Recording) -> AlignedRecording:
+    done = _aligned(job, recording)
+    if job.out is None:
+        return done
+    try:
+        write_outputs(done, job.out, job.outputs)
+    except FormatError as error:
+        return all_failed(recording, "unwritable", str(error))
+    return done
+
+
+def _aligned(job: Job, recording: Recording) -> AlignedRecording:
+    try:
+        audio = opened(recording)
+    except ItemError as error:
+        return all_failed(recording, error.reason, error.detail)
+    with audio:
+        channels = speaker_channels(recording, audio)
+        found = [_one(job, utterance, audio, channels.get(utterance.speaker)) for utterance in recording.utterances]
+        return AlignedRecording(recording, audio.duration, tuple(found))
+
+
+def _one(job: Job, utterance: Utterance, audio: OpenedAudio, channel: int | None) -> Outcome:
+    worded = job.prepared.worded[utterance.key]
+    if not worded.known:
+        return failed(utterance, "no-pronunciation", unknown_words(worded))
+    samples = audio.read(utterance.start, utterance.duration, channel)
+    try:
+        found = job.aligner.align(samples, worded.ways, speaker=job.speakers.get(utterance.speaker))
+    except ItemError as error:
+        return failed(utterance, error.reason, error.detail)
+    except Exception as error:  # one utterance never ends the run; where it was goes into the summary
+        return failed(utterance, f"error-{type(error).__name__}", _place(error))
+    return outcome(utterance, worded.said, found, utterance.duration, channel)
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})" if trace else ""
+    return f"{error}{where}"[:300]
+
+
+def unknown_words(worded: Worded) -> str:
+    """Say why not one word of a text is in the lexicon."""
+    symbols = [token.symbol for token in worded.said.tokens]
+    if not symbols:
+        return "the text has no word"
+    letters = [character for symbol in symbols for character in symbol if character.isalpha()]
+    scripts = sorted({script(character) for character in letters})
+    written = f", written in {', '.join(scripts)}" if scripts else ""
+    return f"none of {len(symbols)} words is in the lexicon{written}: {', '.join(symbols[:5])}"
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
