@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiled loops: Viterbi search over a block of frames, the way back, sums over mixtures, statistics.
+
+numba compiles them once per machine and keeps the result beside this file (or in its cache folder, where that can't be
+written). They release the GIL and don't know what the numbers mean; `viterbi` and `gmm` do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechmill.core.errors import MissingDependency
+
+try:
+    from numba import njit
+except ImportError as error:
+    raise MissingDependency("acoustic models need numba: pip install 'speechmill[align]'") from error
+
+NEVER = -1e30  # a log-likelihood that no path has
+
+
+def _search(
+    scores: NDArray[np.float32],
+    column: NDArray[np.int32],
+    stay: NDArray[np.float64],
+    first: NDArray[np.int32],
+    sources: NDArray[np.int32],
+    costs: NDArray[np.float64],
+    low: int,
+    high: int,
+    previous: NDArray[np.float64],
+    back: NDArray[np.uint8],
+) -> NDArray[np.float64]:
+    """Move all states `low` to `high` through the frames of `scores` and return how each stands after the last.
+
+    scores: (frames, columns). A state's column is the one it takes its score from; -1: it takes no frame. A state
+    comes from itself (`back` 0) or its n-th source (`back` n), which has a lower number.
+    """
+    current = np.full(previous.shape[0], NEVER)
+    before = previous.copy()
+    for frame in range(scores.shape[0]):
+        for state in range(low, high):
+            emits = column[state] >= 0
+            best, choice = NEVER, 0
+            if emits:
+                best = before[state] + stay[state]
+            for place in range(first[state], first[state + 1]):
+                source = sources[place]
+                if source < low:
+                    continue
+                value = (before[source] if emits else current[source]) + costs[place]
+                if value > best:
+                    best = value
+                    choice = place - first[state] + 1
+            if emits and best > NEVER / 2:
+                best += scores[frame, column[state]]
+            current[state] = best if best > NEVER / 2 else NEVER
+            back[frame, state - low] = choice
+        for state in range(low, high):
+            before[state] = current[state]
+    return current
+
+
+def _trace(
+    back: NDArray[np.uint8],
+    column: NDArray[np.int32],
+    first: NDArray[np.int32],
+    sources: NDArray[np.int32],
+    low: int,
+    state: int,
+    path: NDArray[np.int32],
+) -> int:
+    """Fill `path`, the state of each frame, from the last to the first; return the state before the first."""
+    for frame in range(back.shape[0] - 1, -1, -1):
+        while column[state] < 0:
+            state = sources[first[state] + back[frame, state - low] - 1]
+        path[frame] = state
+        choice = back[frame, state - low]
+        if choice > 0:
+            state = sources[first[state] + choice - 1]
+    return state
+
+
+def _mix(components: NDArray[np.float32], first: NDArray[np.int32], scores: NDArray[np.float32]) -> None:
+    """Log of the sum of the exponentials of each state's components: (frames, components) to (frames, states)."""
+    for frame in range(components.shape[0]):
+        for state in range(scores.shape[1]):
+            best = np.float32(-np.inf)
+            for place in range(first[state], first[state + 1]):
+                best = max(best, components[frame, place])
+            total = np.float32(0)
+            for place in range(first[state], first[state + 1]):
+                distance = components[frame, place] - best
+                if distance > -10:
+                    total += np.exp(distance)
+            scores[frame, state] = best + np.log(total)
+
+
+def _gather(
+    features: NDArray[np.float32],
+    states: NDArray[np.int32],
+    first: NDArray[np.int32],
+    linear: NDArray[np.float32],
+    square: NDArray[np.float32],
+    constant: NDArray[np.float32],
+    count: NDArray[np.float64],
+    total: NDArray[np.float64],
+    total_square: NDArray[np.float64],
+) -> float:
+    """Add frames to the statistics of the components of their states, shared by posterior; return the likelihood.
+
+    A state of -1 leaves its frame out.
+    """
+    likelihood = 0.0
+    num_dimensions = features.shape[1]
+    posterior = np.zeros(np.max(first[1:] - first[:-1]), np.float64)
+    for frame in range(features.shape[0]):
+        state = states[frame]
+        if state < 0:
+            continue
+        begin, end = first[state], first[state + 1]
+        best = -np.inf
+        for place in range(begin, end):
+            value = np.float32(0)
+            for axis in range(num_dimensions):
+                value += features[frame, axis] * (linear[place, axis] + features[frame, axis] * square[place, axis])
+            posterior[place - begin] = value + constant[place]
+            best = max(best, posterior[place - begin])
+        norm = 0.0
+        for place in range(end - begin):
+            posterior[place] = np.exp(posterior[place] - best)
+            norm += posterior[place]
+        likelihood += best + np.log(norm)
+        for place in range(begin, end):
+            share = posterior[place - begin] / norm
+            if share < 1e-4:
+                continue
+            count[place] += share
+            for axis in range(num_dimensions):
+                weighted = share * features[frame, axis]
+                total[place, axis] += weighted
+                total_square[place, axis] += weighted * features[frame, axis]
+    return likelihood
+
+
+def _compiled(signature: str, function: Any, *, fast: bool = False) -> Any:
+    # Explicit signatures: a process that finds the cache compiles nothing.
+    return njit(signature, cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"} if fast else False)(function)
+
+
+search = _compiled(
+    "f8[::1](f4[:,::1], i4[::1], f8[::1], i4[::1], i4[::1], f8[::1], i8, i8, f8[::1], u1[:,::1])", _search
+)
+trace = _compiled("i8(u1[:,::1], i4[::1], i4[::1], i4[::1], i8, i8, i4[::1])", _trace)
+mix = _compiled("void(f4[:,::1], i4[::1], f4[:,::1])", _mix, fast=True)
+gather = _compiled(
+    "f8(f4[:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f8[::1], f8[:,::1], f8[:,::1])",
+    _gather,
+    fast=True,
+)

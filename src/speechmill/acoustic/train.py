@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training an acoustic model on utterances and a lexicon, from nothing.
+
+Single Gaussians from a flat start, then mixtures that grow, with new alignments in between (Viterbi training, as in
+HTK and Kaldi). The result depends on the examples, the lexicon and the options: not on the order of examples or on
+the number of threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from speechmill.acoustic.corpus import Corpus
+from speechmill.acoustic.features import FeatureConfig
+from speechmill.acoustic.gmm import Mixtures, estimated, single, split, state_counts
+from speechmill.acoustic.graph import Graph, build
+from speechmill.acoustic.model import AcousticModel, Card, Said
+from speechmill.acoustic.monophone import first_choice, flat
+from speechmill.acoustic.passes import Outcome, aligned, even_steps, gathered
+from speechmill.acoustic.pronounce import Pronounced
+from speechmill.acoustic.trees import Lookup, Tying, monophones
+from speechmill.acoustic.types import Example
+from speechmill.acoustic.viterbi import Steps
+from speechmill.core.errors import SpeechmillError
+from speechmill.formats.lexicon import Lexicon
+
+Report = Callable[[str, float], None]  # what is being done, and how much of it is: 0..1
+
+_FLOOR = 0.01  # of the variance of all frames: no state's falls below
+_MIN_COUNT = 4.0  # frames of which a Gaussian is estimated
+_SILENCE_STATES, _UNKNOWN_STATE = (0, 1, 2), 3
+_EVERY = 4  # frames of speech, of which unknown speech hears one
+
+
+class TrainingError(SpeechmillError):
+    """No model can be trained on these examples."""
+
+
+class Options(Struct, frozen=True, forbid_unknown_fields=True):
+    """How to train."""
+
+    seed: int = 0  # which examples are taken where there are more than max_hours
+    max_hours: float = 10.0  # more speech of the same kind hardly moves boundaries, and costs time
+    tonal: bool = False  # pitch and voicing as features; tones of a phone share its tree
+    features: FeatureConfig = FeatureConfig()
+    flat_passes: int = 8  # alignments with one Gaussian a state
+    passes: int = 3  # alignments with each number of Gaussians after that
+    components: tuple[int, ...] = (2, 4, 8)  # Gaussians a state, at most, ...
+    component_frames: int = 50  # ... and one for this many frames
+    unknown_components: int = 16  # Gaussians of unknown speech
+    name: str = ""
+    language: str = ""
+    licence: str = ""
+
+
+DEFAULTS = Options()
+
+
+def train(
+    examples: Sequence[Example],
+    lexicon: Lexicon,
+    options: Options = DEFAULTS,
+    *,
+    report: Report | None = None,
+    threads: int = 0,
+) -> AcousticModel:
+    """Return a model of what is said in `examples`. threads: 0 takes all cores.
+
+    report: told what is being done and how far it is. Raises TrainingError where nothing can be learnt.
+    """
+    say = report or (lambda stage, share: None)
+    chosen = sampled(examples, lexicon, options)
+    config = _features(options)
+    with contextlib.closing(Corpus(config, threads)) as corpus:
+        corpus.fill(chosen, lambda share: say("features", share))
+        work = _Training(corpus, lexicon, options)
+        work.run(say)
+        return work.model()
+
+
+def _features(options: Options) -> FeatureConfig:
+    return replace(options.features, pitch=options.features.pitch or options.tonal)
+
+
+def sampled(examples: Sequence[Example], lexicon: Lexicon, options: Options) -> list[Example]:
+    """Return the examples to train on, by key: those with known words, and at most max_hours of them.
+
+    Raises TrainingError where there are none, or two with one key.
+    """
+    twice = [key for key, count in Counter(example.key for example in examples).items() if count > 1]
+    if twice:
+        raise TrainingError(f"{len(twice)} keys of examples are not unique: {', '.join(sorted(twice)[:5])}")
+    usable = [
+        one for one in examples if any(one.ways) and all(_known(way, lexicon) for ways in one.ways for way in ways)
+    ]
+    if not usable:
+        raise TrainingError(
+            f"none of {len(examples)} utterances has a text whose words are all in the lexicon "
+            f"({len(lexicon.entries)} words). Extend it with: speechmill lexicon extend"
+        )
+    order = sorted(usable, key=lambda one: hashlib.sha256(f"{options.seed} {one.key}".encode()).digest())
+    kept: list[Example] = []
+    seconds = 0.0
+    for one in order:
+        if kept and seconds + one.duration > options.max_hours * 3600:
+            continue
+        kept.append(one)
+        seconds += one.duration
+    return sorted(kept, key=lambda one: one.key)
+
+
+def _known(way: Sequence[str], lexicon: Lexicon) -> bool:
+    return all(word in lexicon.entries for word in way)
+
+
+class _Training:
+    """A model in the making."""
+
+    def __init__(self, corpus: Corpus, lexicon: Lexicon, options: Options) -> None:
+        self._corpus = corpus
+        self._lexicon = lexicon
+        self._options = options
+        words = {word for one in corpus.utterances for ways in one.ways for way in ways for word in way}
+        pronounced = Pronounced(lexicon)
+        phones = sorted({phone for word in words for variant in pronounced[word] for phone in variant.phones})
+        self._tying: Tying = monophones(phones)
+        self._lookup = Lookup(self._tying)
+        self._pause = -0.7
+        self._graphs = [build(one.ways, pronounced, self._lookup, self._pause) for one in corpus.utterances]
+        self._check()
+        self._mixtures, self._floor = self._start()
+        self._steps: Steps = even_steps(self._tying.num_states)
+        self._outcome: Outcome | None = None
+
+    def _check(self) -> None:
+        pairs = list(zip(self._corpus.utterances, self._graphs, strict=True))
+        if not any(one.num_frames >= graph.min_frames for one, graph in pairs):
+            raise TrainingError(
+                f"none of {len(pairs)} utterances has audio for all its phones "
+                f"({'; '.join(self._corpus.left_out[:3]) or 'all are too short'}). See: speechmill validate"
+            )
+        self._corpus.left_out += [
+            f"audio-too-short: {one.key}" for one, graph in pairs if one.num_frames < graph.min_frames
+        ]
+
+    def _start(self) -> tuple[Mixtures, NDArray[np.float64]]:
+        """Return Gaussians of an even division, and the floor of variances."""
+        blank = single(1, np.zeros(self._corpus.config.num_dimensions), np.ones(self._corpus.config.num_dimensions))
+        whole = gathered(self._corpus, self._one_state, self._front, blank)
+        mean = whole.total[0] / whole.count[0]
+        variance = np.maximum(whole.square[0] / whole.count[0] - mean**2, 1e-3)
+        mixtures = single(self._tying.num_states, mean, variance)
+        floor = _FLOOR * variance
+        statistics = gathered(self._corpus, self._flat, self._front, mixtures)
+        return estimated(mixtures, statistics, floor, _MIN_COUNT), floor
+
+    def _front(self, number: int) -> NDArray[np.float32]:
+        return self._corpus.features(self._corpus.utterances[number])
+
+    def _one_state(self, number: int) -> NDArray[np.int32]:
+        return np.zeros(self._corpus.utterances[number].num_frames, np.int32)
+
+    def _flat(self, number: int) -> NDArray[np.int32] | None:
+        utterance, graph = self._corpus.utterances[number], self._graphs[number]
+        if utterance.num_frames < graph.min_frames:
+            return None
+        sequence = first_choice(graph, self._lookup)
+        return flat(self._corpus.static(utterance), self._corpus.config.hop_ms / 1000, sequence, _SILENCE_STATES)
+
+    def run(self, say: Report) -> None:
+        """Train."""
+        options = self._options
+        plan = [1] * options.flat_passes + [size for size in options.components for _ in range(options.passes)]
+        for number, size in enumerate(plan):
+            say("training", number / len(plan))
+            if number and size > plan[number - 1]:
+                self._mixtures = split(self._mixtures, self._wanted(size))
+            self._pass()
+        self._unknown()
+        say("training", 1.0)
+
+    def _pass(self) -> None:
+        self._outcome = aligned(self._corpus, self._graphs, self._front, self._mixtures, self._steps)
+        if not self._outcome.frames:
+            raise TrainingError("no utterance could be aligned. See: speechmill validate")
+        self._steps = self._outcome.stay.steps()
+        self._counts = state_counts(self._mixtures, self._outcome.statistics)
+        self._mixtures = estimated(self._mixtures, self._outcome.statistics, self._floor, _MIN_COUNT)
+
+    def _wanted(self, size: int) -> NDArray[np.int64]:
+        counts = self._counts.astype(np.int64) // self._options.component_frames
+        wanted = np.clip(counts, 1, size)
+        wanted[_UNKNOWN_STATE] = 1
+        return wanted
+
+    def _unknown(self) -> None:
+        """Train unknown speech on every fourth frame of all speech."""
+        size = 1
+        while True:
+            statistics = gathered(self._corpus, self._speech, self._front, self._mixtures)
+            self._mixtures = estimated(self._mixtures, statistics, self._floor, _MIN_COUNT)
+            if size >= self._options.unknown_components:
+                return
+            size *= 2
+            wanted = self._mixtures.sizes.copy()
+            wanted[_UNKNOWN_STATE] = size
+            self._mixtures = split(self._mixtures, wanted)
+
+    def _speech(self, number: int) -> NDArray[np.int32] | None:
+        path = self._outcome.paths[number] if self._outcome else None
+        if path is None:
+            return None
+        heard = np.where(self._graphs[number].unit[path] >= 0, _UNKNOWN_STATE, -1).astype(np.int32)
+        heard[np.arange(len(heard)) % _EVERY > 0] = -1
+        return heard
+
+    def model(self) -> AcousticModel:
+        """Return what was learnt."""
+        heard = self._heard()
+        words = sum(said.count for said in heard)
+        pause = np.log(np.clip((sum(said.pauses for said in heard) + 1) / (words + 2), 0.01, 0.99))
+        return AcousticModel(
+            card=self._card(),
+            features=self._corpus.config,
+            tying=self._tying,
+            mixtures=rounded(self._mixtures),
+            steps=self._steps,
+            average=self._corpus.average,
+            pause=float(pause),
+            said=heard,
+        )
+
+    def _heard(self) -> tuple[Said, ...]:
+        """Count pronunciations, and pauses between words, in the last alignment."""
+        counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        pauses: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        paths = self._outcome.paths if self._outcome else []
+        pronounced = Pronounced(self._lexicon)
+        for one, graph, path in zip(self._corpus.utterances, self._graphs, paths, strict=True):
+            if path is None:
+                continue
+            for word, variant, paused in said_words(graph, path):
+                name = one.ways[word[0]][word[1]][word[2]]
+                key = (name, pronounced[name][variant].phones)
+                counts[key] += 1
+                pauses[key] += paused
+        return tuple(Said(word, phones, counts[word, phones], pauses[word, phones]) for word, phones in sorted(counts))
+
+    def _card(self) -> Card:
+        options, corpus = self._options, self._corpus
+        return Card(
+            name=options.name,
+            language=options.language,
+            licence=options.licence,
+            hours=round(corpus.num_frames * corpus.config.hop_ms / 3.6e6, 4),
+            utterances=len(corpus.utterances),
+            speakers=corpus.num_speakers,
+            phones=self._tying.phones[2:],
+            lexicon=self._lexicon.digest,
+            seed=options.seed,
+            left_out=tuple(sorted(corpus.left_out)[:100]),
+            versions={name: version(name) for name in ("speechmill", "numpy", "numba")},
+        )
+
+
+def said_words(graph: Graph, path: NDArray[np.int32]) -> list[tuple[tuple[int, int, int], int, bool]]:
+    """Return (token, way, word), pronunciation, and whether a pause follows before another word, of each word said."""
+    units = graph.unit[path]
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(units) != 0]))
+    runs = [int(units[start]) for start in starts]
+    found: list[tuple[tuple[int, int, int], int, bool]] = []
+    for number, run in enumerate(runs):
+        if run < 0 or graph.units[run].position:
+            continue
+        unit = graph.units[run]
+        if found and runs[number - 1] < 0:
+            found[-1] = (*found[-1][:2], True)
+        found.append(((unit.token, unit.way, unit.word), unit.variant, False))
+    return found
+
+
+def rounded(mixtures: Mixtures) -> Mixtures:
+    """Return mixtures as a model's file holds them, so that a model aligns the same before and after it is saved."""
+    arrays = (mixtures.weights, mixtures.means, mixtures.variances)
+    return Mixtures(mixtures.first, *(array.astype(np.float32).astype(np.float64) for array in arrays))
