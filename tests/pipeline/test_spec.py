@@ -5,6 +5,7 @@ import jsonschema
 import pytest
 import yaml
 
+from speechmill.core import registry
 from speechmill.core.errors import ConfigError
 from speechmill.pipeline import spec
 
@@ -27,7 +28,22 @@ def test_defaults_are_filled_in(tmp_path):
 def test_a_language_without_an_offline_recogniser_has_sidecars_only(tmp_path):
     corpus = load(tmp_path, MINIMAL + "language: vi\n")
     assert [choice.backend for choice in corpus.transcript] == ["sidecar"]
-    assert corpus.align is None
+
+
+def test_other_languages_are_aligned_by_a_model_of_the_corpus_where_one_can_be_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "missing_packages", lambda module: [])
+    assert load(tmp_path, MINIMAL + "language: vi\n").align.backend == "gmm"
+    assert load(tmp_path, MINIMAL + "language: vi\ntranscript: []\n").align is None
+    assert load(tmp_path, MINIMAL).align is None
+    monkeypatch.setattr(registry, "missing_packages", lambda module: ["numba>=0.61"])
+    assert load(tmp_path, MINIMAL + "language: vi\n").align is None
+
+
+def test_a_rule_may_ask_for_the_score_of_an_aligner_that_gives_one(tmp_path):
+    rule = "filter: [alignment_score >= 0.5]\n"
+    assert load(tmp_path, MINIMAL + "align: gmm\n" + rule).align.backend == "gmm"
+    with pytest.raises(ConfigError, match=r"does not compute.*align: gmm"):
+        load(tmp_path, MINIMAL + "align: pocketsphinx\n" + rule)
 
 
 @pytest.mark.parametrize("written", ["vad: {silero: {threshold: 0.6}}", "vad: {backend: silero, threshold: 0.6}"])

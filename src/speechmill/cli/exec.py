@@ -13,13 +13,17 @@ import msgspec
 from speechmill.core.errors import ConfigError, WorkspaceError
 
 if TYPE_CHECKING:
+    from speechmill.core.types import Source
+    from speechmill.pipeline.events import StageCount
     from speechmill.pipeline.plan import Node, Plan
     from speechmill.pipeline.record import Recorder
+    from speechmill.pipeline.spec import Corpus
+    from speechmill.pipeline.worker import Engine
 
 
 @click.command("exec")
 @click.option("--run", "folder", type=click.Path(path_type=Path), required=True, help="WORKSPACE/runs/ID")
-@click.option("--stages", help="A stage, or a range: vad..quality; default: all. Corpus stages: finish.")
+@click.option("--stages", help="A stage, or a range: vad..quality; default: all. Corpus stages: train, finish.")
 @click.option("--shard", type=click.IntRange(min=0), help="Number of a shard in shards.parquet; default: all.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--memory", "memory_mb", type=click.IntRange(min=256), help="MB that each worker may take.")
@@ -44,15 +48,19 @@ def command(
     number = None if shard is None else f"{shard:05d}"
     recorder, sources = pipeline.reopen(folder, Silent(), number)
     corpus = recorder.plan.resolved()
-    if nodes(corpus) != recorder.plan.nodes:
+    if nodes(corpus, recorder.plan.pins) != recorder.plan.nodes:
         raise ConfigError(f"{folder} was planned by another version of speechmill or its backends; plan it again")
     check_backends(corpus)
     engine = LocalEngine(workers, memory_mb)
     if stages == "finish":
         with recorder.workspace.held():
+            _check_trained(folder, recorder.plan.nodes)
             counts = pipeline.finish_corpus(recorder, corpus, sources, engine)
+    elif stages == "train":
+        counts = _train(recorder, corpus, sources, engine, number)
     else:
         chosen = _range(recorder.plan, stages)
+        _check_trained(folder, chosen)
         with recorder.workspace.joined():
             pipeline.ready_models(corpus, recorder, retry_failed=retry_failed)
             recorder.record(engine, chosen, retry_failed=retry_failed)
@@ -75,6 +83,33 @@ def _check_complete(recorder: Recorder, chosen: Sequence[Node]) -> None:
             raise WorkspaceError(
                 f"{member.recording_id} has no result of {missing[0]} yet; first: --stages {missing[0]}"
             )
+
+
+def _train(
+    recorder: Recorder, corpus: Corpus, sources: Sequence[Source], engine: Engine, shard: str | None
+) -> dict[str, StageCount]:
+    """Make the models that the run waits for; what there is to warn of goes to stderr."""
+    from speechmill.pipeline.plan import workable
+    from speechmill.pipeline.training import train
+
+    if shard is not None:
+        raise ConfigError("--stages train is of the whole corpus: leave --shard out")
+    if any(node.waits for node in recorder.plan.nodes):
+        _check_complete(recorder, workable(recorder.plan.nodes))
+    with recorder.workspace.held():
+        trained = train(recorder, corpus, sources, engine)
+    for warning in trained.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return trained.counts
+
+
+def _check_trained(folder: Path, chosen: Sequence[Node]) -> None:
+    """Raise ConfigError where a stage waits for a model and nobody has tried to make it."""
+    from speechmill.pipeline.training import read_pinned
+
+    waiting = [node.name for node in chosen if node.waits]
+    if waiting and read_pinned(folder) is None:
+        raise ConfigError(f"{waiting[0]} waits for a model made from the corpus; first: --stages train")
 
 
 def _range(plan: Plan, stages: str | None) -> list[Node]:

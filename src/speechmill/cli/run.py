@@ -38,6 +38,7 @@ LISTS = ("transcript", "quality", "export")
 @click.option("--dry-run", is_flag=True, help="Say how many hours, how much disk and time; do nothing.")
 @click.option("--max-failed", type=click.IntRange(min=0), default=0, show_default=True, help="More end with status 1.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
+@click.option("--retrain", is_flag=True, help="Make models from the corpus anew, and use these from now on.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one per core.")
 @click.option("--memory", "memory_mb", type=click.IntRange(min=256), help="MB that each worker may take.")
 @click.option("--timeout", "timeout_s", type=float, help="Seconds for one recording; default: by length and stages.")
@@ -52,6 +53,7 @@ def command(
     dry_run: bool,
     max_failed: int,
     retry_failed: bool,
+    retrain: bool,
     workers: int | None,
     memory_mb: int | None,
     timeout_s: float | None,
@@ -75,7 +77,7 @@ def command(
     engine = LocalEngine(workers, memory_mb)
     if dry_run:
         return _dry_run(corpus, engine.workers, limit, as_json)
-    options = pipeline.Options(limit, max_failed, retry_failed, timeout_s, not no_audio)
+    options = pipeline.Options(limit, max_failed, retry_failed, retrain, timeout_s, not no_audio)
     with Bar() as bar:
         if corpus.language is None:
             bar.note("no --language: no recogniser or aligner is chosen by itself; text comes from sidecars alone")

@@ -12,6 +12,7 @@ from speechmill.cli.output import hours, print_json, print_table
 
 if TYPE_CHECKING:
     from speechmill.pipeline.overview import Overview
+    from speechmill.store.made import Made
 
 FAILURES_SHOWN = 20
 
@@ -56,8 +57,17 @@ def show(found: Overview) -> None:
             ("recording", ""),
             [(n.recording_id, n.note) for n in found.notes[:FAILURES_SHOWN]],
         )
+    for model in found.models:
+        click.echo(f"model {model.id} of {model.stage}: {described(model)}")
     for warning in found.warnings:
         click.echo(f"warning: {warning}")
+
+
+def described(model: Made) -> str:
+    """Say of what a model was made, and which words it has no good pronunciation for."""
+    words = f"{model.words} words, {model.guessed} of them pronounced by rule, {model.oov} not at all"
+    trained = f"{hours(model.hours * 3600)} in {model.utterances} utterances of {model.speakers} speakers"
+    return f"{model.backend}, trained on {trained}; {model.phones} phones; {words}"
 
 
 def show_exports(workspace: Path) -> None:

@@ -28,7 +28,7 @@ def explain(root: Path, name: str) -> list[str]:
         raise ConfigError(f"{root} has no segment or recording {name!r}; ids stand in dataset/segments.parquet")
     lines = [*_recording(recording), *_history(workspace, recording["id"])]
     if segment is not None:
-        lines += [*_segment(segment), *_verdict(segment, index.rules)]
+        lines += [*_segment(segment), *_models(workspace, index.run), *_verdict(segment, index.rules)]
     return lines
 
 
@@ -86,6 +86,14 @@ def _segment(row: dict[str, Any]) -> Iterator[str]:
         yield f"  {name:<13} {'none' if value is None else f'{value:.3f}'}"
     for stage, reason in row["gaps"].items():
         yield f"  gap           {stage}: {reason}"
+
+
+def _models(workspace: Workspace, run: str) -> Iterator[str]:
+    """Name the models made from the corpus that the dataset's run worked with."""
+    from speechmill.pipeline.overview import models_of
+
+    for model in models_of(workspace.runs / run):
+        yield f"  {'aligned by' if model.stage == 'align' else model.stage:<13} {model.backend}, model {model.id}"
 
 
 def _verdict(row: dict[str, Any], rules: tuple[str, ...]) -> Iterator[str]:

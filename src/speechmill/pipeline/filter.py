@@ -159,10 +159,9 @@ def _unknown_name(rule: Rule, name: str, known_scores: Collection[str]) -> str:
 
     scores = describe()
     if name in scores:
-        metric = scores[name].metric
         return (
             f"filter rule {rule.expression!r} reads the score {name!r}, which this run does not compute. "
-            f"Add its metric to the corpus file: quality: [{metric}]; or do without: without: [{rule.expression!r}]"
+            f"Add to the corpus file what does, {scores[name].asked}; or do without: without: [{rule.expression!r}]"
         )
     everything = sorted({*NAMES, *known_scores, *scores})
     return f"filter rule {rule.expression!r}: no column {name!r}{_nearest(name, everything)}"

@@ -13,6 +13,8 @@ from speechmill.core.files import TEMPORARY
 from speechmill.core.types import Canonical
 from speechmill.pipeline.plan import Plan
 from speechmill.pipeline.refilter import read_index
+from speechmill.pipeline.training import read_plan
+from speechmill.store import made
 from speechmill.store.ledger import Ledger
 from speechmill.store.workspace import Workspace
 
@@ -22,13 +24,14 @@ def collect(workspace: Workspace) -> list[Path]:
     run = workspace.latest_run()
     if run is None:
         return workspace.temporary_files()
-    plan = msgspec.json.decode((run / "plan.json").read_bytes(), type=Plan)
+    plan = read_plan(run)
     ledger = Ledger(workspace.root)
     used = {node.folder for node in plan.nodes}
     doomed = [folder for folder in sorted(ledger.root.glob("*")) if folder.name not in used]
     doomed += [path for path in ledger.replaced() if path.parent.parent not in doomed]
     doomed += _unused_tables(workspace)
     doomed += _unused_audio(workspace, ledger, plan)
+    doomed += made.unused(workspace.models)
     doomed += workspace.temporary_files()
     doomed += sorted(workspace.root.glob("stages/*/*/*.corrupt"))
     return list(dict.fromkeys(doomed))

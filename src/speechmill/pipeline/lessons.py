@@ -174,9 +174,9 @@ def too_little(lessons: Lessons, stage: str) -> str:
     left = ", ".join(f"{number} {reason}" for reason, number in lessons.left_out.items())
     return (
         f"{stage}: too little to train a model on: {summary(lessons)}"
-        f"{f' (left out: {left})' if left else ''}; at least {ENOUGH_S:g} s in {ENOUGH_UTTERANCES} utterances with text "
-        f"are needed. Segments keep the word times they had. Name a curated folder with `{stage}.train_on`, a finished "
-        f"model with `{stage}.model`, or add recordings"
+        f"{f' (left out: {left})' if left else ''}; at least {ENOUGH_S:g} s in {ENOUGH_UTTERANCES} utterances "
+        f"with text are needed. Segments keep the word times they had. Name a curated folder with `{stage}.train_on`, "
+        f"a finished model with `{stage}.model`, or add recordings"
     )
 
 

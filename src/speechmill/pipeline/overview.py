@@ -14,6 +14,7 @@ from speechmill.pipeline import filter as filters
 from speechmill.pipeline.events import FailedItem, StageCount, Summary, read_summary
 from speechmill.pipeline.refilter import read_index
 from speechmill.pipeline.segment_columns import SegmentColumns
+from speechmill.store.made import Made, read_made
 from speechmill.store.workspace import Workspace
 
 
@@ -45,6 +46,7 @@ class Overview(Struct):
     failures: list[FailedItem] = []
     notes: list[Quiet] = []
     warnings: list[str] = []
+    models: list[Made] = []  # made from the corpus, that the run aligned with
 
 
 def overview(root: Path) -> Overview:
@@ -58,8 +60,18 @@ def overview(root: Path) -> Overview:
     found = Overview(str(root), summary.run, state, summary.exit_status, summary.recordings, summary.aliases)
     found.audio_h = round(summary.audio_s / 3600, 4)
     found.stages, found.failures, found.warnings = summary.stages, summary.failures, summary.warnings
+    found.models = models_of(folder)
     _add_dataset(found, workspace)
     return found
+
+
+def models_of(folder: Path) -> list[Made]:
+    """Return what is known of the models made from the corpus that a run's stages use."""
+    from speechmill.pipeline.training import read_plan
+
+    models = Workspace(folder.resolve().parents[1]).models
+    found = [read_made(models, node.model) for node in read_plan(folder).nodes if node.model]
+    return [one for one in found if one is not None]
 
 
 def found_by_recording(root: Path, column: str) -> dict[str, Any]:

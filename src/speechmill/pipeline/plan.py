@@ -3,12 +3,13 @@
 
 A fingerprint is the hash of a stage's name, version, NON-default options, model digests and the fingerprints
 upstream. Device, workers and time limits are not in it: they don't change a result. Library versions are
-provenance, not identity.
+provenance, not identity. A stage that aligns with a model made from the corpus has the id of the pinned model in its
+fingerprint; while there is none, the node waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from speechmill.core.registry import Choice
 from speechmill.core.stage import Resources
 from speechmill.core.types import Source
 from speechmill.models import triton
+from speechmill.pipeline import lessons
 from speechmill.pipeline.spec import Corpus, resolve
 from speechmill.stages.align import Align
 from speechmill.stages.diarize import Diarize
@@ -44,6 +46,13 @@ class Node(Struct, frozen=True):
     writes: tuple[str, ...]
     backends: tuple[str, ...]
     resources: Resources
+    trainer: str | None = None  # fingerprint of the trainer of its model, where that is made from the corpus
+    model: str | None = None  # id of the one that is pinned; None: there is none yet
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether a model has to be made before this stage can do what was asked."""
+        return self.trainer is not None and self.model is None
 
     @property
     def folder(self) -> str:
@@ -59,6 +68,11 @@ class Plan(Struct, frozen=True):
     base: str
     workspace: str
     nodes: tuple[Node, ...]
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """Models made from the corpus that its stages use: fingerprint of the trainer -> id."""
+        return {node.trainer: node.model for node in self.nodes if node.trainer and node.model}
 
     def resolved(self) -> Corpus:
         """Return the corpus that this plan was made from."""
@@ -99,16 +113,49 @@ def in_order(found: Sequence[Glue]) -> list[Glue]:
     return ordered
 
 
-def nodes(corpus: Corpus) -> tuple[Node, ...]:
-    """Return the plan's nodes with their fingerprints."""
+def nodes(corpus: Corpus, pins: Mapping[str, str] | None = None) -> tuple[Node, ...]:
+    """Return the plan's nodes with their fingerprints; `pins`: fingerprint of a trainer -> id of its model."""
     made: list[Node] = []
     for stage in stages(corpus):
         upstream = sorted(node.fingerprint for node in made if set(node.writes) & set(stage.reads))
-        identity = [stage.name, stage.version, [choice_identity(choice) for choice in stage.choices], upstream]
+        identity: list[Any] = [
+            stage.name,
+            stage.version,
+            [choice_identity(choice) for choice in stage.choices],
+            upstream,
+        ]
+        trainer = trainer_of(stage, corpus)
+        model = (pins or {}).get(trainer) if trainer else None
+        identity += [[trainer, model]] if trainer else []
         fingerprint = digest(msgspec.json.encode(identity))[:16]
         backends = tuple(choice.backend for choice in stage.choices)
-        made.append(Node(stage.name, fingerprint, stage.reads, stage.writes, backends, stage.resources))
+        made.append(Node(stage.name, fingerprint, stage.reads, stage.writes, backends, stage.resources, trainer, model))
     return tuple(made)
+
+
+def trainer_of(stage: Glue, corpus: Corpus) -> str | None:
+    """Name the trainer of a stage's model: what decides, beside the utterances, which model is made.
+
+    None where the stage needs no model made from the corpus. What comes before `align` is no part of it: another VAD
+    changes what is aligned, and whether to train anew is a decision (`--retrain`).
+    """
+    for choice in stage.choices:
+        options = choice.module.trainer(choice.config, corpus.base) if hasattr(choice.module, "trainer") else None
+        if options is not None:
+            identity = [choice.family, choice.backend, options, lessons.VERSION, corpus.language]
+            return digest(msgspec.json.encode(identity))[:16]
+    return None
+
+
+def workable(found: Sequence[Node]) -> list[Node]:
+    """Return the nodes that can be worked on before any model is made from the corpus."""
+    blocked, free = set[str](), list[Node]()
+    for node in found:
+        if node.waits or set(node.reads) & blocked:
+            blocked |= set(node.writes)
+        else:
+            free.append(node)
+    return free
 
 
 def choice_identity(choice: Choice) -> list[Any]:

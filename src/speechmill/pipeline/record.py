@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from speechmill.core.registry import Choice
 from speechmill.core.types import Failed, Source
@@ -92,6 +92,11 @@ class Recorder:
         self._flushed = time.monotonic()
         self._made_again: set[str] = set()  # keys whose lost canonical audio this run has asked for once
         self._events_path = self.workspace.runs / plan.run / f"events-{uuid.uuid4().hex[:12]}.jsonl"
+
+    def go_on(self, nodes: tuple[Node, ...]) -> None:
+        """Work by these nodes from now on: the plan's, with a model pinned that some of them waited for."""
+        self.plan = structs.replace(self.plan, nodes=nodes)
+        self.ledger.renamed = renamed(nodes, self.sources.values())
 
     def states(self, nodes: Sequence[Node] | None = None) -> dict[str, dict[str, State]]:
         """Return what the ledger knows: stage -> key -> state."""

@@ -29,13 +29,15 @@ from speechmill.pipeline.corrected import with_corrections
 from speechmill.pipeline.events import FailedItem, StageCount, Summary, write_summary
 from speechmill.pipeline.intake import Memory, discover
 from speechmill.pipeline.pending import read_members, shards, write_members
-from speechmill.pipeline.plan import Node, Plan, check_backends, check_languages, nodes, non_default, stages
+from speechmill.pipeline.plan import Node, Plan, check_backends, check_languages, nodes, non_default, stages, workable
 from speechmill.pipeline.provenance import versions
 from speechmill.pipeline.record import Observer, Recorder, Silent, forget_inflight
 from speechmill.pipeline.report import write_report
 from speechmill.pipeline.spec import Corpus
 from speechmill.pipeline.table import StaleStates, failure
+from speechmill.pipeline.training import Trained, read_plan, train
 from speechmill.pipeline.worker import Engine
+from speechmill.store.made import read_pins
 from speechmill.store.workspace import Workspace
 
 STOPPED = 2
@@ -48,6 +50,7 @@ class Options(Struct, frozen=True):
     limit: int | None = None  # only the first so many recordings
     max_failed: int = 0  # more failures than this end the run with status 1
     retry_failed: bool = False  # ask again for what failed for good or was quarantined
+    retrain: bool = False  # make models from the corpus as it is now, also where one is pinned
     timeout_s: float | None = None  # for one recording; None: by its length and stages
     report_audio: bool = True  # embed playable samples in report.html
 
@@ -66,25 +69,40 @@ def run(corpus: Corpus, engine: Engine, options: Options | None = None, observer
     check_backends(corpus)
     workspace = Workspace.create(corpus.store)
     with workspace.held():
-        prepared = prepare(corpus, workspace, options.limit)
+        prepared = prepare(corpus, workspace, options.limit, retrain=options.retrain)
         recorder = start(prepared, workspace, observer)
         summary = Summary(prepared.plan.run, time.time(), workers=engine.workers, versions=versions(corpus))
         try:
             ready_models(corpus, recorder, retry_failed=options.retry_failed)
-            recorder.record(engine, prepared.plan.nodes, retry_failed=options.retry_failed, timeout_s=options.timeout_s)
-            finished = finish_corpus(recorder, corpus, prepared.sources, engine)
+            trained = record(recorder, corpus, prepared.sources, engine, options)
+            finished = trained.counts | finish_corpus(recorder, corpus, prepared.sources, engine)
         except KeyboardInterrupt:
             summary.exit_status = INTERRUPTED
-            finished = {}
+            finished, trained = {}, Trained()
         except (OSError, SpeechmillError) as error:
             _stopped(summary, workspace, error)
             raise
-        _conclude(summary, recorder, prepared, finished, engine, options)
+        _conclude(summary, recorder, prepared, finished, engine, options, trained.warnings)
         if summary.exit_status != INTERRUPTED:
-            for node in prepared.plan.nodes:
+            for node in recorder.plan.nodes:
                 recorder.ledger.compact(node.folder)
             write_report(workspace.root, audio=options.report_audio)
     return summary
+
+
+def record(recorder: Recorder, corpus: Corpus, sources: Sequence[Source], engine: Engine, options: Options) -> Trained:
+    """Bring every recording through the stages. Where one waits for a model, that is made when all others are done."""
+    retry_failed, timeout_s = options.retry_failed, options.timeout_s
+    done: list[Node] = []
+    trained = Trained()
+    if any(node.waits for node in recorder.plan.nodes):
+        done = workable(recorder.plan.nodes)
+        recorder.record(engine, done, retry_failed=retry_failed, timeout_s=timeout_s)
+        trained = train(recorder, corpus, sources, engine)
+    names = {node.name for node in done}
+    rest = [node for node in recorder.plan.nodes if node.name not in names]
+    recorder.record(engine, rest, retry_failed=retry_failed, timeout_s=timeout_s)
+    return trained
 
 
 def finish_corpus(
@@ -108,7 +126,7 @@ def finish_corpus(
                 recorder.restore_audio(engine)
 
 
-def prepare(corpus: Corpus, workspace: Workspace, limit: int | None) -> Prepared:
+def prepare(corpus: Corpus, workspace: Workspace, limit: int | None, *, retrain: bool = False) -> Prepared:
     """Find the sources and make the plan; nothing is written but what intake learnt."""
     memory = Memory(workspace.hashes, kept=(workspace.root / "workspace.json").exists())
     sources = with_corrections(discover(corpus, memory, workspace.root, limit), workspace.corrections)
@@ -118,7 +136,8 @@ def prepare(corpus: Corpus, workspace: Workspace, limit: int | None) -> Prepared
     check_languages(corpus, sources)
     # UTC, to the microsecond: the newest run is the last by name, of two within a second and around a clock change.
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:6]}"
-    plan = Plan(name, corpus.raw, str(corpus.base.resolve()), str(workspace.root.resolve()), nodes(corpus))
+    pins = {} if retrain else read_pins(workspace.models)
+    plan = Plan(name, corpus.raw, str(corpus.base.resolve()), str(workspace.root.resolve()), nodes(corpus, pins))
     return Prepared(plan, tuple(sources), memory)
 
 
@@ -139,7 +158,7 @@ def start(prepared: Prepared, workspace: Workspace, observer: Observer) -> Recor
 
 def reopen(folder: Path, observer: Observer, shard: str | None = None) -> tuple[Recorder, list[Source]]:
     """Open a run that was started elsewhere, whole or one shard of it. Raises WorkspaceError."""
-    plan = msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan)
+    plan = read_plan(folder)
     # Where it is, not where it was when the run was planned: a workspace may have been moved.
     plan = structs.replace(plan, workspace=str(Workspace.open(folder.resolve().parents[1]).root))
     sources = read_rows(folder / "sources.parquet", Source)
@@ -179,15 +198,17 @@ def _conclude(
     finished: dict[str, StageCount],
     engine: Engine,
     options: Options,
+    warnings: Sequence[str],
 ) -> None:
     """Fill in the summary and write it."""
-    plan, sources = prepared.plan, prepared.sources
+    plan, sources = recorder.plan, prepared.sources
     summary.recordings = len(sources)
     summary.aliases = sum(source.alias_of is not None for source in sources)
     summary.audio_s = round(decoded_s(recorder), 3)
     summary.stages = count(recorder, plan.nodes) | finished
     summary.failures = failures(recorder, sources)
     summary.warnings = [f"set aside, and its results made again: {error}" for error in recorder.ledger.corrupt]
+    summary.warnings += warnings
     summary.peak_rss_mb = round(engine.peak_rss_mb(), 1)
     summary.finished = time.time()
     if summary.exit_status is None:

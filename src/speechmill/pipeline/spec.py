@@ -19,6 +19,7 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct, structs
 
+from speechmill.align import SCORE
 from speechmill.core import conditions, devices, registry
 from speechmill.core.errors import ConfigError
 from speechmill.core.registry import Choice
@@ -142,11 +143,15 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
     if not written.sources:
         raise FieldError("sources", "at least one is needed, for example [{local: {path: ./audio}}]")
     _checked("device", devices.kind, written.device)
-    align = default_align(language) if written.align is msgspec.UNSET else written.align
+    align = written.align
+    if align is msgspec.UNSET:
+        align = default_align(language) if asked else None  # without any text there is nothing to align
     find = functools.partial(choice, base=base, device=written.device)
     transcript = tuple(_transcript(value, f"transcript.{i}", find) for i, value in enumerate(asked))
     quality = _choices("quality", written.quality, "quality", find)
+    aligner = find("align", align, "align") if align and align != "none" else None
     scores = [score for metric in quality for score in metric.module.COLUMNS]
+    scores += [SCORE] if aligner and getattr(aligner.module, "SCORED", False) else []
     _checked("filter", lambda asked: rules_from(asked, scores), written.filter)
     return Corpus(
         name=written.name,
@@ -159,7 +164,7 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
         diarize=find("diarize", written.diarize or "none", "diarize"),
         segment=find("segment", written.segment, "segment"),
         quality=quality,
-        align=find("align", align, "align") if align and align != "none" else None,
+        align=aligner,
         filter=written.filter,
         export=_choices("exporters", written.export, "export", find),
         store=_store(written.store, base),
@@ -187,8 +192,14 @@ def default_transcript(language: str | None) -> list[Asked]:
 
 
 def default_align(language: str | None) -> str | None:
-    """The aligner that needs no training and no download, where the language has one."""
-    return OFFLINE_ASR.get((language or "").split("-")[0])
+    """The aligner that needs no download: the language's own, whose weights come with pip, or one that is trained.
+
+    The latter only where its packages are installed: the base install has no compiler of loops.
+    """
+    if language is None:
+        return None
+    offline = OFFLINE_ASR.get(language.split("-")[0])
+    return offline or (None if registry.missing_packages(registry.load("align", "gmm")) else "gmm")
 
 
 def json_schema() -> dict[str, Any]:

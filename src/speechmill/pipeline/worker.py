@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from speechmill import models
 from speechmill.core.errors import AudioError
@@ -138,7 +138,8 @@ class Worker:
         self._ledger = Ledger(self.workspace)
         context = Context(self.workspace, models.path)
         for stage in self.stages:
-            stage.open(context)
+            model = self.nodes[stage.name].model
+            stage.open(structs.replace(context, made=self.workspace / "models" / model) if model else context)
 
     def work(self, task: Task) -> Outcome:
         """Run a task's stages in order; one whose input is missing (its maker failed) is left out."""

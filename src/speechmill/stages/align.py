@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
-from speechmill.align import AlignBackend
+from speechmill.align import SCORE, AlignBackend
 from speechmill.align._recording import Cut
-from speechmill.core.columns import GAPS
+from speechmill.core.columns import GAPS, SCORES
 from speechmill.core.conditions import holds
 from speechmill.core.errors import Unalignable
 from speechmill.core.registry import Choice, knows_language
@@ -26,17 +27,22 @@ from speechmill.stages.glue import Glue
 from speechmill.text.spoken import spoken
 from speechmill.words import choose
 
+DOUBTS = GAPS + "align.doubts"  # no gap of its own: why words that are there may be wrong
+
 
 class Align(Glue):
     """Aligns each segment that has text."""
 
     name = "align"
     reads = ("audio", "segments")
-    writes = ("segments.words", "segments.phones", GAPS + "align")
+    writes: tuple[str, ...] = ("segments.words", "segments.phones", GAPS + "align")
     resources = Resources(cost=0.025, timeout_per_audio_s=10.0)
 
     def __init__(self, choice: Choice) -> None:
         super().__init__((choice,))
+        self._scored = bool(getattr(choice.module, "SCORED", False))
+        if self._scored:
+            self.writes = (*type(self).writes, SCORES + SCORE, DOUBTS)
 
     def work(self, item: Item) -> Patch:
         found = [self._given(item, segment) for segment in item.columns["segments"]]
@@ -47,13 +53,15 @@ class Align(Glue):
             _outcome(next(aligned), start) if isinstance(one, Cut) else one
             for one, start in zip(found, starts, strict=True)
         ]
-        return Patch(
-            {
-                "segments.words": tuple(one.words if isinstance(one, Alignment) else None for one in made),
-                "segments.phones": tuple(one.phones if isinstance(one, Alignment) else None for one in made),
-                GAPS + "align": tuple(one if isinstance(one, str) else None for one in made),
-            }
-        )
+        columns: dict[str, Any] = {
+            "segments.words": tuple(one.words if isinstance(one, Alignment) else None for one in made),
+            "segments.phones": tuple(one.phones if isinstance(one, Alignment) else None for one in made),
+            GAPS + "align": tuple(one if isinstance(one, str) else None for one in made),
+        }
+        if self._scored:
+            columns[SCORES + SCORE] = tuple(one.score if isinstance(one, Alignment) else None for one in made)
+            columns[DOUBTS] = tuple(_doubts(one) if isinstance(one, Alignment) else None for one in made)
+        return Patch(columns)
 
     def _given(self, item: Item, segment: Utterance) -> Alignment | Cut | str:
         """Return what the aligner is to do; or what a person did already; or why nothing is done."""
@@ -98,7 +106,12 @@ def _outcome(made: Alignment | Unalignable, start: float) -> Alignment | str:
     if isinstance(made, Unalignable):
         return str(made)
     words, phones = (tuple(shift(word, start) for word in row) for row in (made.words, made.phones))
-    return Alignment(words, phones)
+    return Alignment(words, phones, made.score, made.doubts)
+
+
+def _doubts(made: Alignment) -> str | None:
+    """Name the reasons to doubt an alignment, each once: details would make every segment's another."""
+    return ", ".join(sorted(set(made.doubts))) or None
 
 
 def _only(choice: Choice) -> str | None:
