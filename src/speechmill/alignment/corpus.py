@@ -61,6 +61,7 @@ class Recording(Struct, frozen=True):
     transcript: Path
     duration: float  # seconds, as the container promises
     channels: int
+    sampling_rate: int  # Hz
     utterances: tuple[Utterance, ...]
 
     @property
@@ -211,7 +212,7 @@ def _file(root: Path, path: Path) -> str:
 
 def _recording(key: str, audio: Path, transcript: Path, layout: Layout) -> tuple[Recording, list[Problem]]:
     """Return a recording and what of it can't be used; raises _Unusable where that is all of it."""
-    duration, channels = _promised(audio)
+    duration, channels, sampling_rate = _promised(audio)
     speaker = _speaker(audio, layout.speakers)
     problems: list[Problem] = []
     try:
@@ -231,18 +232,18 @@ def _recording(key: str, audio: Path, transcript: Path, layout: Layout) -> tuple
     if not utterances:
         first = problems[0] if problems else None
         raise _Unusable("empty-text", f"{transcript}: {first.detail if first else 'its tiers hold no text'}")
-    return Recording(key, audio, transcript, duration, channels, tuple(utterances)), problems
+    return Recording(key, audio, transcript, duration, channels, sampling_rate, tuple(utterances)), problems
 
 
-def _promised(audio: Path) -> tuple[float, int]:
+def _promised(audio: Path) -> tuple[float, int, int]:
     try:
         found = probe(audio)
         if found.duration is not None:
-            return found.duration, found.channels
+            return found.duration, found.channels, found.sampling_rate
         with Original(audio) as original:  # a stream that doesn't say how long it is
             for _ in original.blocks():
                 pass
-            return original.num_samples / original.sampling_rate, found.channels
+            return original.num_samples / original.sampling_rate, found.channels, found.sampling_rate
     except AudioError as error:
         raise _Unusable("undecodable-audio", str(error)) from error
 
