@@ -2,8 +2,8 @@
 """Vietnamese by rule, as it is said in Hanoi, Saigon or Hue.
 
 A syllable's spelling says how it sounds: onset, glide, nucleus, coda and tone. Phones and tones are written as the
-Montreal Forced Aligner's dictionaries do, in IPA with the tone's contour on the nucleus; `_vietnamese_dialects` names the
-sources of each dialect's sounds. Words of several syllables may be joined by blanks, hyphens or underscores.
+Montreal Forced Aligner's dictionaries do, in IPA with the tone's contour on the nucleus; their sources
+stand in `_vietnamese_dialects`. Words of several syllables may be joined by blanks, hyphens or underscores.
 A word that is no Vietnamese syllable (pizza, facebook) has no pronunciation here: another backend has to say it.
 """
 
