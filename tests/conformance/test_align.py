@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,8 +29,35 @@ def make(request, tmp_path):
         pytest.skip("the speech at hand is English")
     if not hasattr(module.Backend, "align"):
         pytest.skip("aligns a corpus, not a segment")
+    if hasattr(module, "trainer") and request.param not in OPTIONS:
+        pytest.skip("its model is trained on a corpus: see tests/align")
+    options = OPTIONS[request.param](tmp_path) if request.param in OPTIONS else {}
     context = Context(tmp_path, _wheel_models)
-    return lambda: module.Backend(module.Config(), context)
+    return lambda: module.Backend(module.Config(**options), context)
+
+
+def _random_network(folder: Path) -> dict[str, object]:
+    path = Path(__file__).parents[1] / "asr" / "tiny_transformers.py"
+    spec = importlib.util.spec_from_file_location("tiny_transformers", path)
+    assert spec is not None
+    tiny = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tiny)
+    labels = ("<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz'")
+    tiny._ctc(folder / "model", {label: i for i, label in enumerate(labels)}, len(labels))
+    return {"model": str(folder / "model"), "min_mean_score": 0.0}
+
+
+# What backends need that have no model of their own; a network of random weights finds a place for each word, any.
+OPTIONS = {"ctc": _random_network}
+RUBBISH = {"ctc"}
+
+
+@pytest.fixture
+def hearing(make, request):
+    """Return a maker of a backend whose model hears what is said."""
+    if request.node.callspec.params["make"] in RUBBISH:
+        pytest.skip("its made model hears nothing of what is said")
+    return make
 
 
 def _wheel_models(name: str) -> Path:
@@ -58,7 +86,7 @@ def test_every_word_once_in_order_inside_the_audio(make, readings):
     for samples, text in readings:
         alignment = backend.align(samples, spoken(text, "en"), "en")
         assert [word.symbol for word in alignment.words] == text.split()
-        for timed in (alignment.words, alignment.phones):
+        for timed in filter(None, (alignment.words, alignment.phones)):  # some time no phones
             assert timed[0].start >= 0
             assert timed[-1].end <= len(samples) / 16000 + 1e-6
             assert all(left.end <= right.start + 1e-6 for left, right in pairwise(timed))
@@ -66,7 +94,7 @@ def test_every_word_once_in_order_inside_the_audio(make, readings):
             assert all(word.score is None or 0 <= word.score <= 1 for word in timed)
 
 
-def test_every_token_once_whatever_it_is_said_as(make, readings):
+def test_every_token_once_whatever_it_is_said_as(hearing, readings):
     samples, text = readings[0]
     written = text.split()
     # What is said is the same; what is written has a number, a sign and an abbreviation in it.
@@ -76,9 +104,9 @@ def test_every_token_once_whatever_it_is_said_as(make, readings):
         tokens=(Token("№1", 0, 0), *said.tokens[2:]),
         ways=(((written[0].lower(), written[1].lower()), ("never", "said")), *said.ways[2:]),
     )
-    alignment = make().align(samples, grouped, "en")
+    alignment = hearing().align(samples, grouped, "en")
     assert [word.symbol for word in alignment.words] == ["№1", *written[2:]]
-    alone = make().align(samples, said, "en")
+    alone = hearing().align(samples, said, "en")
     assert alignment.words[0].start == alone.words[0].start
     assert alignment.words[0].end == pytest.approx(alone.words[1].end, abs=1e-6)
     assert alignment.words[1:] == alone.words[2:]

@@ -17,6 +17,23 @@ from numpy.typing import NDArray
 
 from speechmill.core.stage import Samples
 from speechmill.core.timebase import WORKING_HZ
+from speechmill.models import hub
+
+_NEEDED = (
+    "config.json",
+    "model.safetensors or model.safetensors.index.json or pytorch_model.bin or pytorch_model.bin.index.json",
+    "preprocessor_config.json or processor_config.json",
+    "tokenizer.json or vocab.json",
+)
+_ALSO = ("model-*.safetensors", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json")
+
+
+def weights(
+    backend: str, model: str, revision: str | None, download_root: str | None, target_lang: str | None
+) -> hub.Weights:
+    """Return what an `Emitter` reads of a model, for `hub.folder` and `hub.identity`."""
+    adapter = () if target_lang is None else (f"adapter.{target_lang}.safetensors or adapter.{target_lang}.bin",)
+    return hub.Weights(backend, model, (*_NEEDED, *adapter), _ALSO, revision, download_root)
 
 
 class Emissions(Struct, frozen=True):
