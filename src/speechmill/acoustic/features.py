@@ -15,11 +15,13 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from speechmill.acoustic import kernels
 from speechmill.core.errors import AudioError
 from speechmill.core.stage import Samples
 from speechmill.core.timebase import WORKING_HZ
 
 Matrix = NDArray[np.float32]  # (frames, dimensions)
+Vector = NDArray[np.float32]
 
 _NUM_FFT = 512  # at 16 kHz it holds windows of up to 32 ms
 _BLOCK = 2048  # frames per FFT: what one block needs stays in the cache
@@ -139,20 +141,10 @@ def _smoothed_pitch(pitch: NDArray[Any], voicing: NDArray[Any]) -> NDArray[Any]:
     return smoothed.astype(np.float32)
 
 
-def dynamic(features: Matrix, config: FeatureConfig) -> Matrix:
-    """Return (frames, num_dimensions): features with their slopes and the slopes of those (HTK's regression)."""
+def dynamic(features: Matrix, config: FeatureConfig, mean: Vector | None = None, scale: Vector | None = None) -> Matrix:
+    """Return (frames, num_dimensions): features, less `mean` and times `scale`, their slopes, and the slopes of those."""
     reach = max(1, round(config.delta_ms / config.hop_ms))
-    first = _slope(features, reach)
-    return np.hstack([features, first, _slope(first, reach)])
-
-
-def _slope(features: Matrix, reach: int) -> Matrix:
-    if not len(features):
-        return np.zeros_like(features)
-    padded = np.pad(features, ((reach, reach), (0, 0)), "edge")
-    num_frames, slope = len(features), np.zeros_like(features)
-    for step in range(1, reach + 1):
-        after, before = (padded[reach + sign * step : reach + sign * step + num_frames] for sign in (1, -1))
-        slope += np.float32(step) * (after - before)
-    # Change over `reach` frames, which is about as large as the features themselves.
-    return slope * np.float32(3 / ((reach + 1) * (2 * reach + 1)))
+    mean = np.zeros(features.shape[1], np.float32) if mean is None else mean
+    scale = np.ones(features.shape[1], np.float32) if scale is None else scale
+    found: Matrix = kernels.slopes(np.require(features, np.float32, "CW"), mean, scale, reach)
+    return found

@@ -19,6 +19,7 @@ from speechmill.acoustic.types import Ways
 SILENCE = "<sil>"
 UNKNOWN = "<unk>"  # any speech; how a word that the lexicon lacks is heard
 _MAX_SOURCES = 200  # the search counts a state's sources in a byte
+_PAUSE_STATES = 12  # frames that a pause between words lasts at least: less is a stop consonant
 _SHARED_SOURCES = 4  # what leads to several places through more than this gets a state of its own
 
 States = Callable[[str, str, str], tuple[int, ...]]  # phone, left and right neighbour -> states of the model
@@ -54,6 +55,8 @@ class Graph(Struct, frozen=True):
     first: NDArray[np.int32]  # (states + 1,): sources of state s are those from first[s] to first[s + 1]
     sources: NDArray[np.int32]
     costs: NDArray[np.float64]  # log-probabilities
+    distinct: NDArray[np.int32]  # the model's states that are in the graph
+    column: NDArray[np.int32]  # place of each state's one in `distinct`; -1: takes no frame
     units: tuple[Unit, ...]
     min_frames: int  # of the shortest path
 
@@ -199,11 +202,18 @@ def _node(builder: _Builder, exits: list[tuple[str, str, Entry]], rights: set[st
             paused.append(entry)
         if right in direct:
             direct[right].setdefault(phone, []).append(entry)
-    silence = builder.chain(builder.states_of(SILENCE, SILENCE, SILENCE), -1, paused)
+    silence = builder.chain(_pause(builder, rights), -1, paused)
     return {
         right: {SILENCE: [(silence, 0.0)], **{phone: builder.shared(entries) for phone, entries in lefts.items()}}
         for right, lefts in direct.items()
     }
+
+
+def _pause(builder: _Builder, rights: set[str]) -> list[int]:
+    """Return the states of silence: between words each several times, so that it lasts."""
+    states = builder.states_of(SILENCE, SILENCE, SILENCE)
+    times = 1 if rights == {SILENCE} else -(-_PAUSE_STATES // len(states))
+    return [state for state in states for _ in range(times)]
 
 
 def _finished(builder: _Builder) -> Graph:
@@ -211,12 +221,16 @@ def _finished(builder: _Builder) -> Graph:
     first = np.zeros(len(counts) + 1, np.int32)
     np.cumsum(counts, out=first[1:])
     flat = [entry for sources in builder.sources for entry in sources]
+    states = np.array(builder.states, np.int32)
+    distinct, column = np.unique(states, return_inverse=True)  # the first is -1, of state 0
     return Graph(
-        states=np.array(builder.states, np.int32),
+        states=states,
         unit=np.array(builder.unit, np.int32),
         first=first,
         sources=np.array([state for state, _ in flat], np.int32),
         costs=np.array([cost for _, cost in flat], np.float64),
+        distinct=distinct[1:],
+        column=(column - 1).astype(np.int32),
         units=tuple(builder.units),
         min_frames=_shortest(builder),
     )

@@ -88,15 +88,42 @@ def _mix(components: NDArray[np.float32], first: NDArray[np.int32], scores: NDAr
     """Log of the sum of the exponentials of each state's components: (frames, components) to (frames, states)."""
     for frame in range(components.shape[0]):
         for state in range(scores.shape[1]):
-            best = np.float32(-np.inf)
-            for place in range(first[state], first[state + 1]):
-                best = max(best, components[frame, place])
-            total = np.float32(0)
-            for place in range(first[state], first[state + 1]):
-                distance = components[frame, place] - best
-                if distance > -10:
-                    total += np.exp(distance)
-            scores[frame, state] = best + np.log(total)
+            best = components[frame, first[state]]
+            total = np.float32(1)
+            for place in range(first[state] + 1, first[state + 1]):
+                value = components[frame, place]
+                if value > best + 8:  # adds nothing that counts
+                    best, total = value, np.float32(1)
+                elif value > best:
+                    best, total = value, total * np.exp(best - value) + 1
+                elif value > best - 8:
+                    total += np.exp(value - best)
+            scores[frame, state] = best + np.log(total) if total > 1 else best
+
+
+def _slopes(
+    features: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32], reach: int
+) -> NDArray[np.float32]:
+    """Return features, less `mean` and times `scale`, with their slopes and the slopes of those beside them.
+
+    A slope is HTK's regression over `reach` frames to either side, as the change over `reach` frames.
+    """
+    num_frames, size = features.shape
+    found = np.empty((num_frames, 3 * size), np.float32)
+    for frame in range(num_frames):
+        for axis in range(size):
+            found[frame, axis] = (features[frame, axis] - mean[axis]) * scale[axis]
+    factor = np.float32(3.0 / ((reach + 1) * (2 * reach + 1)))
+    for order in range(2):
+        for frame in range(num_frames):
+            target = found[frame, (order + 1) * size : (order + 2) * size]
+            target[:] = 0
+            for step in range(1, reach + 1):
+                after = found[min(frame + step, num_frames - 1), order * size : (order + 1) * size]
+                before = found[max(frame - step, 0), order * size : (order + 1) * size]
+                for axis in range(size):
+                    target[axis] += step * factor * (after[axis] - before[axis])
+    return found
 
 
 def _gather(
@@ -156,6 +183,7 @@ search = _compiled(
 )
 trace = _compiled("i8(u1[:,::1], i4[::1], i4[::1], i4[::1], i8, i8, i4[::1])", _trace)
 mix = _compiled("void(f4[:,::1], i4[::1], f4[:,::1])", _mix, fast=True)
+slopes = _compiled("f4[:,::1](f4[:,::1], f4[::1], f4[::1], i8)", _slopes, fast=True)
 gather = _compiled(
     "f8(f4[:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f8[::1], f8[:,::1], f8[:,::1])",
     _gather,

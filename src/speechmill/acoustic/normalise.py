@@ -70,4 +70,4 @@ def of_utterance(features: Matrix, prior: Adaptation) -> Adaptation:
 
 def normalised(features: Matrix, adaptation: Adaptation, config: FeatureConfig) -> Matrix:
     """Return (frames, num_dimensions) of static features: normalised, with slopes."""
-    return dynamic((features - adaptation.mean) / adaptation.deviation, config)
+    return dynamic(features, config, adaptation.mean, np.float32(1) / adaptation.deviation)

@@ -28,6 +28,7 @@ from speechmill.acoustic.monophone import first_choice, flat
 from speechmill.acoustic.passes import Outcome, aligned, even_steps, gathered
 from speechmill.acoustic.pronounce import Pronounced
 from speechmill.acoustic.trees import Lookup, Tying, monophones
+from speechmill.acoustic.triphone import contexts, tied
 from speechmill.acoustic.types import Example
 from speechmill.acoustic.viterbi import Steps
 from speechmill.core.errors import SpeechmillError
@@ -35,7 +36,6 @@ from speechmill.formats.lexicon import Lexicon
 
 Report = Callable[[str, float], None]  # what is being done, and how much of it is: 0..1
 
-_FLOOR = 0.01  # of the variance of all frames: no state's falls below
 _MIN_COUNT = 4.0  # frames of which a Gaussian is estimated
 _SILENCE_STATES, _UNKNOWN_STATE = (0, 1, 2), 3
 _EVERY = 4  # frames of speech, of which unknown speech hears one
@@ -52,10 +52,13 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     max_hours: float = 10.0  # more speech of the same kind hardly moves boundaries, and costs time
     tonal: bool = False  # pitch and voicing as features; tones of a phone share its tree
     features: FeatureConfig = FeatureConfig()
-    flat_passes: int = 8  # alignments with one Gaussian a state
-    passes: int = 3  # alignments with each number of Gaussians after that
-    components: tuple[int, ...] = (2, 4, 8)  # Gaussians a state, at most, ...
+    monophones: tuple[int, ...] = (1, 1, 1, 1, 1, 1, 2, 2, 4, 4)  # Gaussians a state, at most, in each alignment, ...
+    triphones: tuple[int, ...] = (1, 1, 2, 2, 4, 4)  # ... and of phones between their neighbours; none: monophones stay
     component_frames: int = 50  # ... and one for this many frames
+    max_leaves: int = 2000  # states of all triphones, at most
+    leaf_frames: int = 100  # of which a state is made at least
+    silence_factor: int = 4  # times as many Gaussians for silence, noise and breath as for a phone's state
+    variance_floor: float = 0.01  # of the variance of all frames: no Gaussian's falls below
     unknown_components: int = 16  # Gaussians of unknown speech
     name: str = ""
     language: str = ""
@@ -130,12 +133,12 @@ class _Training:
         self._lexicon = lexicon
         self._options = options
         words = {word for one in corpus.utterances for ways in one.ways for way in ways for word in way}
-        pronounced = Pronounced(lexicon)
-        phones = sorted({phone for word in words for variant in pronounced[word] for phone in variant.phones})
+        self._pronounced = Pronounced(lexicon)
+        phones = sorted({phone for word in words for variant in self._pronounced[word] for phone in variant.phones})
         self._tying: Tying = monophones(phones)
         self._lookup = Lookup(self._tying)
         self._pause = -0.7
-        self._graphs = [build(one.ways, pronounced, self._lookup, self._pause) for one in corpus.utterances]
+        self._graphs = [build(one.ways, self._pronounced, self._lookup, self._pause) for one in corpus.utterances]
         self._check()
         self._mixtures, self._floor = self._start()
         self._steps: Steps = even_steps(self._tying.num_states)
@@ -159,7 +162,7 @@ class _Training:
         mean = whole.total[0] / whole.count[0]
         variance = np.maximum(whole.square[0] / whole.count[0] - mean**2, 1e-3)
         mixtures = single(self._tying.num_states, mean, variance)
-        floor = _FLOOR * variance
+        floor = self._options.variance_floor * variance
         statistics = gathered(self._corpus, self._flat, self._front, mixtures)
         return estimated(mixtures, statistics, floor, _MIN_COUNT), floor
 
@@ -179,16 +182,33 @@ class _Training:
     def run(self, say: Report) -> None:
         """Train."""
         options = self._options
-        plan = [1] * options.flat_passes + [size for size in options.components for _ in range(options.passes)]
-        for number, size in enumerate(plan):
-            say("training", number / len(plan))
-            if number and size > plan[number - 1]:
-                self._mixtures = split(self._mixtures, self._wanted(size))
-            self._pass()
+        total = len(options.monophones) + len(options.triphones)
+        for number, size in enumerate(options.monophones):
+            say("training", number / total)
+            self._pass(size)
+        if options.triphones:
+            self._tie()
+        for number, size in enumerate(options.triphones):
+            say("training", (len(options.monophones) + number) / total)
+            self._pass(size)
         self._unknown()
         say("training", 1.0)
 
-    def _pass(self) -> None:
+    def _tie(self) -> None:
+        """Go from phones to phones between their neighbours."""
+        options = self._options
+        paths = self._outcome.paths if self._outcome else []
+        found = contexts(self._corpus, self._graphs, paths, self._front, self._tying)
+        limits = (options.max_leaves, options.leaf_frames)
+        self._tying, self._mixtures = tied(found, self._tying.phones, self._floor, *limits, tonal=options.tonal)
+        self._lookup = Lookup(self._tying)
+        self._graphs = [build(one.ways, self._pronounced, self._lookup, self._pause) for one in self._corpus.utterances]
+        self._steps = even_steps(self._tying.num_states)
+        self._counts = np.zeros(self._tying.num_states)
+
+    def _pass(self, size: int) -> None:
+        if size > 1:
+            self._mixtures = split(self._mixtures, self._wanted(size))
         self._outcome = aligned(self._corpus, self._graphs, self._front, self._mixtures, self._steps)
         if not self._outcome.frames:
             raise TrainingError("no utterance could be aligned. See: speechmill validate")
@@ -199,6 +219,8 @@ class _Training:
     def _wanted(self, size: int) -> NDArray[np.int64]:
         counts = self._counts.astype(np.int64) // self._options.component_frames
         wanted = np.clip(counts, 1, size)
+        silence = list(_SILENCE_STATES)
+        wanted[silence] = np.clip(counts[silence], 1, self._options.silence_factor * size)
         wanted[_UNKNOWN_STATE] = 1
         return wanted
 
@@ -244,13 +266,12 @@ class _Training:
         counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
         pauses: Counter[tuple[str, tuple[str, ...]]] = Counter()
         paths = self._outcome.paths if self._outcome else []
-        pronounced = Pronounced(self._lexicon)
         for one, graph, path in zip(self._corpus.utterances, self._graphs, paths, strict=True):
             if path is None:
                 continue
             for word, variant, paused in said_words(graph, path):
                 name = one.ways[word[0]][word[1]][word[2]]
-                key = (name, pronounced[name][variant].phones)
+                key = (name, self._pronounced[name][variant].phones)
                 counts[key] += 1
                 pauses[key] += paused
         return tuple(Said(word, phones, counts[word, phones], pauses[word, phones]) for word, phones in sorted(counts))

@@ -46,7 +46,7 @@ def search(features: Matrix, graph: Graph, scorer: Scorer, steps: Steps) -> Path
         return None
     both = doubled(features)
     if len(features) * len(graph) <= _WHOLE:
-        return _banded(both, graph, scorer, steps, np.inf)
+        return _whole(both, graph, scorer, steps)
     beam = _BEAM
     while True:
         path = _banded(both, graph, scorer, steps, beam)
@@ -63,37 +63,46 @@ class _Block(Struct):
     standing: NDArray[np.float64]  # of every state after the block's last frame
 
 
+def _whole(both: Matrix, graph: Graph, scorer: Scorer, steps: Steps) -> Path | None:
+    """Search without a beam, in one block."""
+    standing = np.full(len(graph), kernels.NEVER)
+    standing[0] = 0.0
+    stay, costs = _probabilities(graph, steps)
+    scores = scorer.scores(both, graph.distinct)
+    back = np.empty((len(both), len(graph)), np.uint8)
+    standing = kernels.search(
+        scores, graph.column, stay, graph.first, graph.sources, costs, 0, len(graph), standing, back
+    )
+    likelihood = float(standing[-1])
+    return _traced([_Block(0, back, standing)], graph, likelihood, np.inf) if likelihood > kernels.NEVER / 2 else None
+
+
 def _banded(both: Matrix, graph: Graph, scorer: Scorer, steps: Steps, beam: float) -> Path | None:
     """Search with a beam. None where the path fails or the beam may have cut it."""
-    emitting = graph.states >= 0
-    stay = np.where(emitting, steps.stay[graph.states], 0.0)
-    costs = graph.costs + _leaving(graph, steps)
+    stay, costs = _probabilities(graph, steps)
     farthest = _farthest(graph)
-    size = len(both) if beam == np.inf else _BLOCK
     standing = np.full(len(graph), kernels.NEVER)
     standing[0] = 0.0
     blocks: list[_Block] = []
-    for start in range(0, len(both), size):
-        frames = both[start : start + size]
+    for start in range(0, len(both), _BLOCK):
+        frames = both[start : start + _BLOCK]
         low, high = _band(standing, farthest, len(frames), beam)
-        model_states, column = np.unique(graph.states[low:high], return_inverse=True)
-        skipped = int(model_states[0] < 0)
+        places, column = np.unique(graph.column[low:high], return_inverse=True)
+        skipped = int(places[0] < 0)
         columns = np.full(len(graph), -1, np.int32)
         columns[low:high] = column - skipped
-        scores = scorer.scores(frames, model_states[skipped:])
+        scores = scorer.scores(frames, graph.distinct[places[skipped:]])
         back = np.empty((len(frames), high - low), np.uint8)
         standing = kernels.search(scores, columns, stay, graph.first, graph.sources, costs, low, high, standing, back)
         blocks.append(_Block(low, back, standing))
     likelihood = float(standing[-1])
-    if likelihood <= kernels.NEVER / 2:
-        return None
-    return _traced(blocks, graph, likelihood, beam)
+    return _traced(blocks, graph, likelihood, beam) if likelihood > kernels.NEVER / 2 else None
 
 
-def _leaving(graph: Graph, steps: Steps) -> NDArray[np.float64]:
-    """Return, for each arc, the probability that its source is left."""
-    origin = graph.states[graph.sources]
-    return np.where(origin >= 0, steps.leave[origin], 0.0)
+def _probabilities(graph: Graph, steps: Steps) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return log-probabilities of each state to stay, and of each arc."""
+    stay, leave = (np.append(array, 0.0) for array in (steps.stay, steps.leave))  # -1: takes no frame, costs nothing
+    return stay[graph.states], graph.costs + leave[graph.states[graph.sources]]
 
 
 def _farthest(graph: Graph) -> NDArray[np.int64]:
@@ -105,8 +114,6 @@ def _farthest(graph: Graph) -> NDArray[np.int64]:
 
 
 def _band(standing: NDArray[np.float64], farthest: NDArray[np.int64], num_frames: int, beam: float) -> tuple[int, int]:
-    if beam == np.inf:
-        return 0, len(standing)
     alive = np.flatnonzero(standing > max(standing.max() - beam, kernels.NEVER / 2))
     low, high = int(alive[0]), int(alive[-1])
     for _ in range(2 * num_frames):  # a frame may pass through a state that takes none
