@@ -16,7 +16,7 @@ from msgspec import Struct
 from speechmill import api
 from speechmill.align import Learnt
 from speechmill.core import registry
-from speechmill.core.errors import SpeechmillError, Unalignable
+from speechmill.core.errors import ConfigError, SpeechmillError, Unalignable
 from speechmill.core.types import Alignment, Word
 from speechmill.pipeline import gc, lessons, run
 from speechmill.pipeline.explain import explain
@@ -27,6 +27,7 @@ from speechmill.store import made
 from speechmill.store.workspace import Workspace
 from speechmill.text.spoken import fold
 
+pytestmark = pytest.mark.slow
 TEXTS = {f"r{i}": f"utterance number {'x' * i}" for i in range(1, 5)}
 SETTINGS = {
     "language": "yo",
@@ -156,6 +157,7 @@ def test_what_is_known_of_the_model_is_told(go, tmp_path):
     (model,) = overview(tmp_path / "out").models
     assert (model.stage, model.backend, model.source, model.language) == ("align", "letters", "corpus", "yo")
     assert (model.utterances, model.phones, model.words, model.guessed, model.oov) == (4, 7, 6, 2, 1)
+    assert f">{model.id}</td>" in (tmp_path / "out" / "report.html").read_text()
     told = "\n".join(explain(tmp_path / "out", rows(tmp_path)[0]["id"]))
     assert f"aligned by    letters, model {model.id}" in told
 
@@ -274,6 +276,33 @@ def test_hours_are_capped_by_lot(go, trainer):
     go(settings={"align": {"letters": {"max_hours": 6.5 / 3600}}})
     (given,) = trainer.calls
     assert len(given) == 3
+
+
+@pytest.fixture
+def curated(make_tone, tmp_path):
+    """A folder in the layout of other aligners, of four utterances, one without a text and one that is there twice."""
+    for i in range(6):
+        folder = tmp_path / "curated" / f"speaker{i % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        make_tone(folder / f"{i}.wav", 2.0, 200.0 + 10 * min(i, 4))
+        if i:
+            (folder / f"{i}.lab").write_text("as curated as can be")
+    return tmp_path / "curated"
+
+
+def test_a_curated_folder_is_trained_on_in_the_place_of_the_corpus(go, trainer, curated, tmp_path):
+    summary = go(settings={"align": {"letters": {"train_on": str(curated)}}})
+    assert trainer.calls == [["as curated as can be"] * 4]
+    assert counts(summary)["align"] == (4, 0)
+    (model,) = overview(tmp_path / "out").models
+    assert model.source == str(curated)
+    assert model.left_out == {"duplicate": 1, "no-text": 1}
+
+
+def test_a_curated_folder_that_is_not_there_is_told_before_work_starts(go, tmp_path):
+    with pytest.raises(ConfigError, match=r"align.letters.train_on: no such folder: .*nowhere"):
+        go(settings={"align": {"letters": {"train_on": str(tmp_path / "nowhere")}}})
+    assert not (tmp_path / "out" / "stages").exists()
 
 
 def test_gc_keeps_the_pinned_model_and_its_alignments(go, trainer, folder, make_tone, tmp_path):

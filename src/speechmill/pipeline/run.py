@@ -35,7 +35,7 @@ from speechmill.pipeline.record import Observer, Recorder, Silent, forget_inflig
 from speechmill.pipeline.report import write_report
 from speechmill.pipeline.spec import Corpus
 from speechmill.pipeline.table import StaleStates, failure
-from speechmill.pipeline.training import Trained, read_plan, train
+from speechmill.pipeline.training import Trained, check_trainers, read_plan, train
 from speechmill.pipeline.worker import Engine
 from speechmill.store.made import read_pins
 from speechmill.store.workspace import Workspace
@@ -134,10 +134,12 @@ def prepare(corpus: Corpus, workspace: Workspace, limit: int | None, *, retrain:
     if not sources:
         raise ConfigError(f"no recordings found by {', '.join(map(_of, corpus.sources))}; see: speechmill list sources")
     check_languages(corpus, sources)
+    pins = {} if retrain else read_pins(workspace.models)
+    found = nodes(corpus, pins)
+    check_trainers(corpus, found)
     # UTC, to the microsecond: the newest run is the last by name, of two within a second and around a clock change.
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:6]}"
-    pins = {} if retrain else read_pins(workspace.models)
-    plan = Plan(name, corpus.raw, str(corpus.base.resolve()), str(workspace.root.resolve()), nodes(corpus, pins))
+    plan = Plan(name, corpus.raw, str(corpus.base.resolve()), str(workspace.root.resolve()), found)
     return Prepared(plan, tuple(sources), memory)
 
 

@@ -7,15 +7,16 @@ which model each stage that waited uses in this run, or why there is none, and t
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct, structs
 
 from speechmill.align import Learnt
-from speechmill.core.errors import SpeechmillError
+from speechmill.core.errors import ConfigError, FormatError, SpeechmillError, WorkspaceError
 from speechmill.core.files import write_bytes
 from speechmill.core.registry import Choice
 from speechmill.core.types import Source
@@ -93,6 +94,15 @@ def train(recorder: Recorder, corpus: Corpus, sources: Sequence[Source], engine:
     return Trained(counts, final.warnings)
 
 
+def check_trainers(corpus: Corpus, found: Sequence[Node]) -> None:
+    """Raise ConfigError where a folder to train on is not there, before hours are spent on what comes first."""
+    waiting = {node.name for node in found if node.waits}
+    for choice in (stage.choices[0] for stage in stages(corpus) if stage.name in waiting):
+        folder = choice.config.train_on
+        if folder is not None and not Path(folder).is_dir():
+            raise ConfigError(f"align.{choice.backend}.train_on: no such folder: {folder}")
+
+
 class NotTrained(SpeechmillError):
     """No model can be made; the message says why, and what to do."""
 
@@ -103,25 +113,24 @@ def _made(
     """Make a node's model, unless it is there, and pin it. Returns its id and whether it was made now."""
     recorder.restore_audio(engine)
     recorded = _recorded(recorder, sources)
-    chosen = _lessons(recorded, corpus, choice)
-    if not chosen.enough:
-        raise NotTrained(lessons.too_little(chosen, node.name))
-    trainer, models = node.trainer or "", recorder.workspace.models
-    model = made.model_id(trainer, chosen.digest)
-    recorder.observer.note(f"training a model for {node.name} on {lessons.summary(chosen)}")
+    note, trainer, models = recorder.observer.note, node.trainer or "", recorder.workspace.models
+    with _lessons(recorded, corpus, choice) as chosen:
+        if not chosen.enough:
+            raise NotTrained(lessons.too_little(chosen, node.name))
+        model = made.model_id(trainer, chosen.digest)
 
-    def make(folder: Path) -> Made:
-        learnt: Learnt = choice.module.train(
-            choice.config, chosen.chosen, recorded.texts, folder, recorder.observer.note
-        )
-        return _facts(model, node, choice, corpus, chosen, learnt)
+        def make(folder: Path) -> Made:
+            note(f"training a model for {node.name} on {lessons.summary(chosen)}")
+            learnt: Learnt = choice.module.train(choice.config, chosen.chosen, recorded.texts, folder, note)
+            return _facts(model, node, choice, corpus, chosen, learnt)
 
-    try:
-        new = made.keep(models, model, make)
-    except SpeechmillError as error:
-        raise NotTrained(
-            f"{node.name}: no model could be trained: {error}. Segments keep the word times they had"
-        ) from error
+        try:
+            new = made.keep(models, model, make)
+        except (ConfigError, FormatError, WorkspaceError):
+            raise  # not for want of speech: mended, the same run goes on
+        except SpeechmillError as error:
+            problem = f"{node.name}: no model could be trained: {error}. Segments keep the word times they had"
+            raise NotTrained(problem) from error
     made.pin(models, trainer, model)
     return model, new
 
@@ -139,9 +148,17 @@ def _recorded(recorder: Recorder, sources: Sequence[Source]) -> Recorded:
     )
 
 
-def _lessons(recorded: Recorded, corpus: Corpus, choice: Choice) -> Lessons:
+@contextlib.contextmanager
+def _lessons(recorded: Recorded, corpus: Corpus, choice: Choice) -> Iterator[Lessons]:
+    """Yield what to train on, readable as long as this is open."""
     config = choice.config
-    return lessons.choose(recorded, corpus.language, config.max_hours, config.seed)
+    if config.train_on is None:
+        yield lessons.choose(recorded, corpus.language, config.max_hours, config.seed)
+        return
+    from speechmill.pipeline.curated import curated
+
+    with curated(Path(config.train_on), corpus.language, config.max_hours, config.seed) as chosen:
+        yield chosen
 
 
 def _facts(model: str, node: Node, choice: Choice, corpus: Corpus, chosen: Lessons, learnt: Learnt) -> Made:

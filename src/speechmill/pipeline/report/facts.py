@@ -27,6 +27,7 @@ from speechmill.pipeline.filter import Funnel, Point, curve, drop_codes, funnel,
 from speechmill.pipeline.refilter import read_index
 from speechmill.pipeline.scores import Score, describe
 from speechmill.pipeline.segment_columns import SegmentColumns
+from speechmill.store.made import Made
 from speechmill.store.workspace import Workspace
 
 _HOUR = 3600.0
@@ -104,6 +105,7 @@ class Facts(Struct, frozen=True):
     aliases: tuple[tuple[str, str, str], ...]  # id, id of the one that has the content, uri
     warnings: tuple[tuple[str, str], ...]  # id, what was odd about its audio
     gaps: tuple[Gap, ...]
+    models: tuple[Made, ...] = ()  # made from the corpus, that the newest run worked with
 
 
 class Recordings:
@@ -156,6 +158,7 @@ def gather(workspace: Path, segments: SegmentColumns | None, recordings: Recordi
         aliases=_aliases(recordings),
         warnings=_warnings(recordings),
         gaps=table.gaps() if table else (),
+        models=_models(workspace),
     )
 
 
@@ -164,6 +167,13 @@ def _name(workspace: Path) -> str:
     plans = sorted((workspace / "runs").glob("*/plan.json"))
     named = msgspec.json.decode(plans[-1].read_bytes()).get("corpus", {}).get("name") if plans else None
     return named or workspace.resolve().name
+
+
+def _models(workspace: Path) -> tuple[Made, ...]:
+    from speechmill.pipeline.overview import models_of
+
+    folder = Workspace(workspace).latest_run()
+    return tuple(models_of(folder)) if folder else ()
 
 
 class _Segments:

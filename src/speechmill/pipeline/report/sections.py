@@ -32,6 +32,7 @@ def body(facts: Facts, kept: Sequence[Sample], dropped: Sequence[Sample]) -> Htm
         ("kept", "Kept segments", cards(kept, "kept")),
         ("dropped", "Dropped segments", cards(dropped, "dropped")),
         ("gaps", "Gaps", _gaps(facts)),
+        ("models", "Models made from the corpus", _models(facts)),
         ("failures", "Failures", _failures(facts)),
         ("warnings", "Odd recordings", _warnings(facts)),
         ("aliases", "Duplicates", _aliases(facts)),
@@ -272,6 +273,27 @@ def _gaps(facts: Facts) -> Html | None:
     rows = [[gap.name, gap.reason, f"{gap.segments:,}", duration(gap.hours)] for gap in facts.gaps]
     caption = "What some segments have no value for, and why."
     return _rows_or_none(caption, ["Missing", "Reason", "Segments", "Hours"], rows, (2, 3))
+
+
+def _models(facts: Facts) -> Html | None:
+    rows = [
+        [
+            f"{one.stage}: {one.backend}",
+            one.id,
+            one.source,
+            duration(one.hours),
+            f"{one.utterances:,}",
+            f"{one.speakers:,}",
+            f"{one.phones:,}",
+            f"{one.words:,}",
+            f"{one.guessed:,}",
+            f"{one.oov:,}",
+        ]
+        for one in facts.models
+    ]
+    caption = "What was trained, on what, and how the words of the texts are pronounced: by rule, or not at all."
+    header = ["Stage", "Model", "Trained on", "Speech", "Utterances", "Speakers", "Phones", "Words", "By rule", "None"]
+    return _rows_or_none(caption, header, rows, tuple(range(3, 10)))
 
 
 def _failures(facts: Facts) -> Html | None:
