@@ -81,3 +81,8 @@ def test_what_the_lexicon_lacks_is_predicted_where_it_can_be():
 def test_a_lexicon_that_is_neither_file_nor_backend_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="neither a file nor one of"):
         source(str(tmp_path / "none.dict"))
+
+
+def test_a_backend_that_needs_a_model_is_no_lexicon():
+    with pytest.raises(ConfigError, match="no lexicon joint: it is neither"):
+        source("joint")

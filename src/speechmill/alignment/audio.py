@@ -28,6 +28,7 @@ _BYTES = 2
 # Each speaker must be so much louder on their channel than the others are, or the channels are mixed: a room's two
 # microphones differ by less, telephone lines and headsets by more.
 _MIN_APART_DB = 6.0
+_MIN_ALONE_S = 0.1
 
 
 class _Spool:
@@ -172,18 +173,28 @@ def speaker_channels(recording: Recording, audio: OpenedAudio) -> dict[str, int 
 
 
 def _power(recording: Recording, audio: OpenedAudio, speaker: str) -> list[float]:
-    """Return the mean square of each channel while a speaker speaks."""
-    mine = [utterance for utterance in recording.utterances if utterance.speaker == speaker]
-    total = sum(utterance.duration for utterance in mine)
+    """Return the mean square of each channel while a speaker speaks, alone where that ever is."""
+    mine = _stretches(recording, speaker, alone=True) or _stretches(recording, speaker, alone=False)
+    total = sum(end - start for start, end in mine)
     return [
         sum(
-            float(np.mean(np.square(cut))) * utterance.duration
-            for utterance in mine
-            if len(cut := audio.read(utterance.start, utterance.duration, channel))
+            float(np.mean(np.square(cut))) * (end - start)
+            for start, end in mine
+            if len(cut := audio.read(start, end - start, channel))
         )
-        / total
+        / max(total, 1e-9)
         for channel in range(audio.num_channels)
     ]
+
+
+def _stretches(recording: Recording, speaker: str, *, alone: bool) -> list[tuple[float, float]]:
+    """Return when a speaker speaks; alone: without what anybody else says at the same time."""
+    left = [(one.start, one.end) for one in recording.utterances if one.speaker == speaker]
+    others = [(one.start, one.end) for one in recording.utterances if alone and one.speaker != speaker]
+    for start, end in others:
+        parts = [part for one in left for part in ((one[0], min(one[1], start)), (max(one[0], end), one[1]))]
+        left = [part for part in parts if part[1] - part[0] > _MIN_ALONE_S]
+    return left
 
 
 class AudioCache:

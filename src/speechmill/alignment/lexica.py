@@ -7,10 +7,12 @@ speech.
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from speechmill.alignment.corpus import Corpus
@@ -23,6 +25,7 @@ from speechmill.formats.lexicon import Lexicon, Pronunciation
 from speechmill.g2p import G2pBackend
 
 GRAPHEMES = "graphemes"
+TRAIN = "train"  # as a G2P model: one trained on the lexicon
 
 
 class Source(Struct, frozen=True):
@@ -43,20 +46,29 @@ class Prepared(Struct, frozen=True):
     notices: tuple[str, ...] = ()
 
 
-def source(name: str | None, g2p: bool = False) -> Source:
+def source(name: str | None, g2p: str | None = None) -> Source:
     """Return the lexicon of a file or of a backend of the family `g2p`; None is `graphemes`.
 
-    g2p: predict what the file lacks, by a model trained on the file. Raises ConfigError, FormatError.
+    g2p: what predicts words that the file lacks: `train` is a model trained on the file, else a model's file.
+    Raises ConfigError, FormatError.
     """
-    if name is None or name in registry.names("g2p"):
-        chosen = name or GRAPHEMES
-        return Source(chosen, Lexicon({}), _backend(chosen))
+    known = [GRAPHEMES, *(one for one in registry.names("g2p") if one != GRAPHEMES and _needs_nothing(one))]
+    if name is None or name in known:
+        return Source(name or GRAPHEMES, Lexicon({}), _backend(name or GRAPHEMES))
     path = Path(name)
     if not path.is_file():
-        known = ", ".join(registry.names("g2p"))
-        raise ConfigError(f"no lexicon {name}: it is neither a file nor one of {known}. See: speechmill list g2p")
+        raise ConfigError(
+            f"no lexicon {name}: it is neither a file nor one of {', '.join(known)}. See: speechmill list g2p"
+        )
     lexicon = formats.read(path)
-    return Source(name, lexicon, _trained(path) if g2p else None)
+    if g2p is None:
+        return Source(name, lexicon, None)
+    return Source(name, lexicon, _trained(lexicon) if g2p == TRAIN else _backend("joint", model=g2p))
+
+
+def _needs_nothing(name: str) -> bool:
+    fields = msgspec.structs.fields(registry.load("g2p", name).Config)
+    return not any(field.required for field in fields)
 
 
 def _backend(name: str, **options: object) -> G2pBackend:
@@ -65,8 +77,14 @@ def _backend(name: str, **options: object) -> G2pBackend:
     return backend
 
 
-def _trained(path: Path) -> G2pBackend:
-    return _backend("joint", lexicon=str(path))
+def _trained(lexicon: Lexicon) -> G2pBackend:
+    """Train a model on a lexicon, for this run alone."""
+    from speechmill.g2p import joint
+
+    with tempfile.TemporaryDirectory(prefix="speechmill-") as folder:
+        path = Path(folder) / "g2p.model"
+        joint.save(joint.train(lexicon), path)
+        return _backend("joint", model=str(path))
 
 
 def prepare(corpus: Corpus, pronounced: Source, language: str | None) -> Prepared:

@@ -18,7 +18,6 @@ from speechmill.cli.train_acoustic import print_card
 @click.argument("lexicon")
 @click.argument("out_model", type=click.Path(path_type=Path, dir_okay=False))
 @layout_options
-@click.option("--g2p", is_flag=True, help="Predict what LEXICON lacks by a model trained on it.")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: one per core.")
 @click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
 def command(
@@ -29,7 +28,7 @@ def command(
     language: str | None,
     speakers: str,
     tiers: tuple[str, ...],
-    g2p: bool,
+    g2p: str | None,
     threads: int | None,
     as_json: bool,
 ) -> int:

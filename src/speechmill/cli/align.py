@@ -40,6 +40,12 @@ def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="GLOB",
             help="Tiers that hold the utterances, by name, or type:GLOB by ELAN's linguistic type. Repeatable.",
         ),
+        click.option(
+            "--g2p", flag_value="train", default=None, help="Predict what LEXICON lacks by a model trained on it."
+        ),
+        click.option(
+            "--g2p-model", "g2p", metavar="FILE", default=None, help="Predict it by a model of `speechmill train-g2p`."
+        ),
     )
     for option in reversed(options):
         function = option(function)
@@ -51,7 +57,6 @@ def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--lexicon", help="The lexicon, where FILE.wav FILE.txt is aligned: a file, or a name of `list g2p`.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where FILE.TextGrid goes; default: beside FILE.wav.")
 @click.option("--model", type=click.Path(path_type=Path, dir_okay=False), help="An acoustic model; else one is made.")
-@click.option("--g2p", is_flag=True, help="Predict what LEXICON lacks by a model trained on it.")
 @layout_options
 @click.option("--format", "formats", default="textgrid", show_default=True, help="textgrid,json,ctm,csv,eaf")
 @click.option("--confidence/--no-confidence", default=None, help="A tier with each word's score; on for one file.")
@@ -65,7 +70,7 @@ def command(
     lexicon: str | None,
     out: Path | None,
     model: Path | None,
-    g2p: bool,
+    g2p: str | None,
     language: str | None,
     speakers: str,
     tiers: tuple[str, ...],
@@ -156,7 +161,7 @@ class _Work:
         corpus: Corpus,
         name: str,
         lexicon: str | None,
-        g2p: bool,
+        g2p: str | None,
         language: str | None,
         threads: int,
         bar: StageBar,

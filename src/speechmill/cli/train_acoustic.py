@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 @click.argument("lexicon")
 @click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
 @layout_options
-@click.option("--g2p", is_flag=True, help="Predict what LEXICON lacks by a model trained on it.")
 @click.option("--tonal", is_flag=True, help="With pitch, for languages with tones.")
 @click.option("--max-hours", type=click.FloatRange(min=0.01), help="Train on no more of the corpus, drawn by --seed.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -34,7 +33,7 @@ def command(
     language: str | None,
     speakers: str,
     tiers: tuple[str, ...],
-    g2p: bool,
+    g2p: str | None,
     tonal: bool,
     max_hours: float | None,
     seed: int,

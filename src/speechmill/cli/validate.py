@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 @click.argument("corpus", type=click.Path(path_type=Path))
 @click.argument("lexicon", required=False)
 @layout_options
-@click.option("--g2p", is_flag=True, help="Predict what LEXICON lacks by a model trained on it.")
 @click.option("--no-audio", is_flag=True, help="Look at files and texts alone; decode nothing.")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: one per core.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
@@ -29,7 +28,7 @@ def command(
     language: str | None,
     speakers: str,
     tiers: tuple[str, ...],
-    g2p: bool,
+    g2p: str | None,
     no_audio: bool,
     threads: int | None,
     as_json: bool,
