@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,8 +49,22 @@ def _random_network(folder: Path) -> dict[str, object]:
     return {"model": str(folder / "model"), "min_mean_score": 0.0}
 
 
+def _stand_in(folder: Path) -> dict[str, object]:
+    """A program that answers as MFA would, and hears words wherever they are asked for."""
+    if os.name == "nt":
+        pytest.skip("the stand-in is a shell script")
+    program = folder / "mfa"
+    stand_in = Path(__file__).parents[1] / "align" / "stand_in_mfa.py"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{stand_in}" "$@"\n')
+    program.chmod(0o755)
+    (folder / "acoustic.zip").write_bytes(b"a model")
+    (folder / "words.dict").write_text("he\th ee\n")
+    models = {"model": str(folder / "acoustic.zip"), "dictionary": str(folder / "words.dict")}
+    return {**models, "program": str(program)}
+
+
 # What backends need that have no model of their own; a network of random weights finds a place for each word, any.
-OPTIONS = {"ctc": _random_network}
+OPTIONS = {"ctc": _random_network, "mfa": _stand_in}
 RUBBISH = {"ctc"}
 
 

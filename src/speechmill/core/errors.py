@@ -13,6 +13,7 @@ SpeechmillError
 │   ├── WorkspaceBusy      another live run holds it
 │   └── LostAudio          canonical audio is gone or broken; a run makes it again
 ├── FormatError            a file that can't be read as what it claims to be
+├── ProgramFailed          a program of the user's own, such as `mfa`, failed or wrote nothing
 └── ItemError              one recording or segment can't be processed: becomes a Failed or a gap
     ├── AudioError         no, broken or too little audio
     ├── TranscriptError    a sidecar that can't be used
@@ -75,6 +76,15 @@ class LostAudio(WorkspaceError):
 
 class FormatError(SpeechmillError):
     """A file is not what it claims to be. The message starts with its path, and a line where there is one."""
+
+
+class ProgramFailed(SpeechmillError):
+    """A program of the user's own failed. reason: a short kebab-case class."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
 
 
 class ItemError(SpeechmillError):
