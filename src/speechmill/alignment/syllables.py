@@ -28,7 +28,7 @@ class Syllabifier(Struct, frozen=True):
     def __call__(self, phones: Sequence[Word]) -> list[Word]:
         """Return a word's syllables, named by their phones joined with dots; none of a word without a vowel."""
         starts = _starts([phone.symbol for phone in phones], self.onsets)
-        return [_joined(phones[start:end]) for start, end in zip(starts, [*starts[1:], len(phones)], strict=True)]
+        return [_joined(phones[start:end]) for start, end in pairwise([*starts, len(phones)])]
 
 
 def syllabifier(lexicon: Lexicon) -> Syllabifier:
