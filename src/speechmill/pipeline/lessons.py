@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which of a corpus's segments a model is trained on: those that a sane rule lets in, hours capped by lot.
 
-A segment's lot is a hash of the seed and of its content, so the choice doesn't depend on order or names. Recordings
-are looked at a shard at a time: 100,000 segments need no more memory than what is chosen of them.
+A segment's lot is a hash of the seed and of its content, so the choice doesn't depend on order or names. What a person
+corrected is drawn before all others. Recordings are looked at a shard at a time: 100,000 segments need no more memory
+than what is chosen of them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from speechmill.core.files import digest
 from speechmill.core.stage import Samples
 from speechmill.core.timebase import WORKING_HZ, milliseconds
 from speechmill.core.types import Canonical, Source, Utterance
+from speechmill.stages.corrections import marks
+from speechmill.stages.corrections import speaker as corrected_speaker
 from speechmill.store.ledger import Ledger
 
 VERSION = "1"  # raise it when other segments are chosen: models are then made anew
@@ -84,7 +87,7 @@ def choose(recorded: Recorded, language: str | None, max_hours: float, seed: int
         for i, segment in enumerate(segments):
             reason = unfit(segment, source, language)
             if reason is None:
-                lot.add(_lesson(recorded.workspace, source, canonical, segment, i))
+                lot.add(_lesson(recorded.workspace, source, canonical, segment, i), first=_is_checked(segment, source))
             else:
                 left_out[reason] += 1
     return lot.drawn(left_out)
@@ -99,9 +102,9 @@ class Lot:
         self._total_ms = 0  # whole numbers: their sum is the same in any order
         self._over = 0
 
-    def add(self, lesson: Lesson) -> None:
-        """Offer an utterance."""
-        ticket = int(digest(self._seed, lesson.key)[:16], 16)
+    def add(self, lesson: Lesson, *, first: bool = False) -> None:
+        """Offer an utterance; `first`: it is drawn before all that are not."""
+        ticket = int(digest(self._seed, lesson.key)[:16], 16) - (1 << 64 if first else 0)
         heapq.heappush(self._heap, (-ticket, lesson.key, lesson))
         self._total_ms += milliseconds(lesson.duration)
         while self._heap and self._total_ms - milliseconds(self._heap[0][2].duration) >= self._limit_ms:
@@ -127,10 +130,17 @@ def unfit(segment: Utterance, source: Source, language: str | None) -> str | Non
         return "duration"
     if segment.overlap > 0:
         return "overlap"
+    if _is_checked(segment, source):
+        return None
     if not MIN_CHARS_PER_S <= len(segment.text) / seconds <= MAX_CHARS_PER_S:
         return "speaking-rate"
     scores = [word.score for word in segment.words if word.score is not None]
     return "doubtful-transcript" if scores and sum(scores) / len(scores) < MIN_WORD_SCORE else None
+
+
+def _is_checked(segment: Utterance, source: Source) -> bool:
+    """Tell whether a person wrote the text."""
+    return "text" in marks(segment, source.corrections)
 
 
 def _primary(language: str) -> str:
@@ -147,7 +157,9 @@ def _lesson(workspace: Path, source: Source, canonical: Canonical, segment: Utte
         read=partial(_read, path, start, seconds),
         text=segment.text or "",
         language=segment.language or source.language,
-        speaker=speaker_of(source.key, segment),
+        speaker=speaker_of(
+            source.key, corrected_speaker(segment, source.corrections) or segment.speaker, segment.channel
+        ),
     )
 
 
@@ -157,9 +169,9 @@ def _read(path: Path, start: float, seconds: float) -> Samples:
     return read_canonical(path, start, seconds, sampling_rate=WORKING_HZ)
 
 
-def speaker_of(key: str, segment: Utterance) -> str:
+def speaker_of(key: str, speaker: str | None, channel: int) -> str:
     """Name a segment's speaker: one who was only told apart, or not even that, is his recording's own."""
-    name = segment.speaker or f"#channel-{segment.channel}"
+    name = speaker or f"#channel-{channel}"
     return f"{key}{name}" if name.startswith("#") else name
 
 
