@@ -7,22 +7,18 @@ speech.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from speechmill.alignment.corpus import Corpus
 from speechmill.alignment.words import Worded, Wording, expanded, is_mark
-from speechmill.core import registry
 from speechmill.core.errors import ConfigError
-from speechmill.core.stage import Context
 from speechmill.formats import lexicon as formats
 from speechmill.formats.lexicon import Lexicon, Pronunciation
-from speechmill.g2p import G2pBackend
+from speechmill.g2p import G2pBackend, resolve
 
 GRAPHEMES = "graphemes"
 TRAIN = "train"  # as a G2P model: one trained on the lexicon
@@ -46,45 +42,29 @@ class Prepared(Struct, frozen=True):
     notices: tuple[str, ...] = ()
 
 
-def source(name: str | None, g2p: str | None = None) -> Source:
-    """Return the lexicon of a file or of a backend of the family `g2p`; None is `graphemes`.
+def source(name: str | None, g2p: str | None = None, language: str | None = None) -> Source:
+    """Return the lexicon of a file, or of a name or model that `speechmill.g2p` knows; None is `graphemes`.
 
-    g2p: what predicts words that the file lacks: `train` is a model trained on the file, else a model's file.
-    Raises ConfigError, FormatError.
+    g2p: what predicts words that the file lacks: `train` is a model trained on the file, else a model's file or a name.
+    language: `espeak` needs it. Raises ConfigError, FormatError, MissingDependency.
     """
-    known = [GRAPHEMES, *(one for one in registry.names("g2p") if one != GRAPHEMES and _needs_nothing(one))]
-    if name is None or name in known:
-        return Source(name or GRAPHEMES, Lexicon({}), _backend(name or GRAPHEMES))
-    path = Path(name)
-    if not path.is_file():
-        raise ConfigError(
-            f"no lexicon {name}: it is neither a file nor one of {', '.join(known)}. See: speechmill list g2p"
-        )
+    chosen = name or GRAPHEMES
+    path = Path(chosen)
+    if not path.is_file() or path.suffix == ".npz":
+        return Source(chosen, Lexicon({}), resolve(chosen, language=language))
     lexicon = formats.read(path)
     if g2p is None:
-        return Source(name, lexicon, None)
-    return Source(name, lexicon, _trained(lexicon) if g2p == TRAIN else _backend("joint", model=g2p))
-
-
-def _needs_nothing(name: str) -> bool:
-    fields = msgspec.structs.fields(registry.load("g2p", name).Config)
-    return not any(field.required for field in fields)
-
-
-def _backend(name: str, **options: object) -> G2pBackend:
-    module = registry.require("g2p", name)
-    backend: G2pBackend = module.Backend(module.Config(**options), Context(Path(), Path))
-    return backend
+        return Source(chosen, lexicon, None)
+    return Source(chosen, lexicon, _trained(lexicon) if g2p == TRAIN else resolve(g2p, lexicon, language=language))
 
 
 def _trained(lexicon: Lexicon) -> G2pBackend:
     """Train a model on a lexicon, for this run alone."""
     from speechmill.g2p import joint
 
-    with tempfile.TemporaryDirectory(prefix="speechmill-") as folder:
-        path = Path(folder) / "g2p.model"
-        joint.save(joint.train(lexicon), path)
-        return _backend("joint", model=str(path))
+    if not joint.can_learn(lexicon):
+        raise ConfigError(f"{len(lexicon.entries)} words are too few to train a G2P model on. Name one: --g2p MODEL")
+    return resolve(None, lexicon)
 
 
 def prepare(corpus: Corpus, pronounced: Source, language: str | None) -> Prepared:

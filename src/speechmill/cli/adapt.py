@@ -47,7 +47,7 @@ def command(
     found = usable(find(corpus, Layout(speakers, tiers)), str(corpus))
     old = load(model)
     with StageBar() as bar, AudioCache((threads or usable_cores()) + 1) as cache:
-        prepared = lexica.prepare(found, lexica.source(lexicon, g2p), language)
+        prepared = lexica.prepare(found, lexica.source(lexicon, g2p, language), language)
         check(old, prepared)
         bar("adapting", 0.0)
         made = adapted_model(old, prepared.lexicon, examples(found, prepared, cache), threads=threads or 0)

@@ -175,7 +175,7 @@ class _Work:
         self._threads = threads
         self._bar = bar
         bar("reading the lexicon", 0.0)
-        self._prepared: Prepared = lexica.prepare(corpus, lexica.source(lexicon, g2p), language)
+        self._prepared: Prepared = lexica.prepare(corpus, lexica.source(lexicon, g2p, language), language)
         for notice in self._prepared.notices:
             bar.note(notice)
 

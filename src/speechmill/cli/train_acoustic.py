@@ -53,7 +53,7 @@ def command(
 
     found = usable(find(corpus, Layout(speakers, tiers)), str(corpus))
     with StageBar() as bar:
-        prepared = lexica.prepare(found, lexica.source(lexicon, g2p), language)
+        prepared = lexica.prepare(found, lexica.source(lexicon, g2p, language), language)
         given: dict[str, Any] = {} if max_hours is None else {"max_hours": max_hours}
         options = Options(
             seed=seed, tonal=tonal, language=language or "", licence=licence, name=corpus.resolve().name, **given

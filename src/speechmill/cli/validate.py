@@ -45,7 +45,7 @@ def command(
     from speechmill.alignment.validate import validate
 
     found = find(corpus, Layout(speakers, tiers))
-    prepared = lexica.prepare(found, lexica.source(lexicon, g2p), language)
+    prepared = lexica.prepare(found, lexica.source(lexicon, g2p, language), language)
     checked = validate(found, prepared, listen=not no_audio, threads=threads or 0)
     if as_json:
         print_json(checked)

@@ -23,6 +23,7 @@ from speechmill.core.errors import FormatError
 from speechmill.g2p._joint_decode import Symbols, decode
 from speechmill.g2p._joint_ngram import Level, Ngrams, Reader
 from speechmill.g2p._joint_symbols import Layout, is_contour
+from speechmill.text.characters import folded, plain
 
 FORMAT = "speechmill-g2p-1"
 VOWEL, CONSONANT, CONTOUR = 2, 3, 4  # symbols of a skeleton; 0 and 1 are its ends
@@ -73,8 +74,8 @@ class Model:
 
     def guess(self, word: str, *, n_best: int = 1) -> tuple[Guess, ...]:
         """Predict a word's pronunciations, likeliest first; none where it has letters the model never saw."""
-        letters = [self._letters.get(letter, 0) for letter in self.header.layout.letters(word)]
-        if 0 in letters or not 2 < len(letters) <= _MAX_WORD:
+        letters = self._symbols(word)
+        if not 2 < len(letters) <= _MAX_WORD:
             return ()
         found = decode(self._reader, self._units, self._phones, letters, beam=_BEAM, width=_WIDTH)
         scores: dict[tuple[str, ...], float] = {}
@@ -91,6 +92,15 @@ class Model:
         total = math.fsum(math.exp(score - best) for score in scores.values())
         ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:n_best]
         return tuple(Guess(phones, round(math.exp(score - best) / total, 6)) for phones, score in ordered)
+
+    def _symbols(self, word: str) -> list[int]:
+        """Return a word's letters, in another case where only that is known; none where the model knows neither."""
+        small = folded(plain(word))
+        for spelling in (word, small, small.upper()):
+            found = [self._letters.get(letter, 0) for letter in self.header.layout.letters(spelling)]
+            if 0 not in found:
+                return found
+        return []
 
 
 def skeleton(symbols: tuple[str, ...] | list[str], vowels: frozenset[str]) -> list[int]:

@@ -79,8 +79,7 @@ class _Learnt:
 
         if not words or self.model is None:
             return [() for _ in words]
-        config = joint.Config()
-        return [joint.pronunciations(self.model, word, config.n_best, config.least) for word in words]
+        return [joint.pronunciations(self.model, word) for word in words]
 
 
 def default(language: str | None) -> str:
@@ -143,7 +142,7 @@ def _from_file(name: str, base: Path) -> LexiconSource:
     if not path.is_file():
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"no lexicon {name}: it is no file, and none of {', '.join(names())}.{hint}")
+        raise ConfigError(f"no lexicon {name}: it is neither a file nor one of {', '.join(names())}.{hint}")
     if path.suffix == _MODEL_SUFFIX:
         return _opened(name, "joint", {"model": str(path)})
     return _opened(name, "dictionary", {"path": str(path)})

@@ -19,7 +19,7 @@ from msgspec import Struct
 from speechmill.core import files
 from speechmill.core.errors import ConfigError
 from speechmill.core.stage import Context
-from speechmill.formats.lexicon import Lexicon, Pronunciation, read
+from speechmill.formats.lexicon import Lexicon, Pronunciation
 from speechmill.g2p._joint_align import Cut, align
 from speechmill.g2p._joint_model import FORMAT, SKELETON_SYMBOLS, Guess, Header, Model, load, save, skeleton
 from speechmill.g2p._joint_ngram import Ngrams, Reader, estimate
@@ -32,6 +32,8 @@ VERSION = "1"
 REQUIRES = ()
 LANGUAGES = None
 
+N_BEST, LEAST = 3, 0.1
+
 _Units = list[tuple[tuple[int, ...], tuple[int, ...]]]
 _MIN_WORDS = 50
 _WEIGHTS = (0.0, 0.25, 0.5)  # of the skeleton's model, tried on held-out words
@@ -41,10 +43,9 @@ _TRIED_WORDS = 6000  # of a lexicon, to choose layout and weight on; a sixth of 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Which model, and how much of what it finds."""
 
-    model: str | None = None  # a file that `speechmill train-g2p` wrote
-    lexicon: str | None = None  # a dictionary to train on when the first word is asked for; where there is no model
-    n_best: int = 3  # pronunciations of a word; the aligner's audio decides between them
-    least: float = 0.1  # how likely one must be, relative to the word's likeliest
+    model: str  # a file that `speechmill train-g2p` wrote
+    n_best: int = N_BEST  # pronunciations of a word; the aligner's audio decides between them
+    least: float = LEAST  # how likely one must be, relative to the word's likeliest
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True):
@@ -229,26 +230,15 @@ def _edits(left: Sequence[str], right: Sequence[str]) -> int:
 
 
 def rebase(config: Config, base: Path) -> Config:
-    """Return the options with their paths starting at a folder."""
-    paths = {name: getattr(config, name) for name in ("model", "lexicon")}
-    given = {name: str(base / Path(path).expanduser()) for name, path in paths.items() if path is not None}
-    return msgspec.structs.replace(config, **given)
+    """Return the options with the model's path starting at a folder."""
+    return msgspec.structs.replace(config, model=str(base / Path(config.model).expanduser()))
 
 
 def model_digest(config: Config) -> str:
-    """Identify the model, or what it is trained on."""
-    return files.sha256_file(_source(config))
-
-
-def _source(config: Config) -> Path:
-    path = config.model or config.lexicon
-    if path is None:
-        raise ConfigError(
-            "G2P by a joint model needs a model or a lexicon to learn from: speechmill train-g2p LEXICON OUT"
-        )
-    if not Path(path).is_file():
-        raise ConfigError(f"no such file: {path}. Make a G2P model with: speechmill train-g2p LEXICON {path}")
-    return Path(path)
+    """Identify the model by its content."""
+    if not Path(config.model).is_file():
+        raise ConfigError(f"no such file: {config.model}. Make it with: speechmill train-g2p LEXICON {config.model}")
+    return files.sha256_file(Path(config.model))
 
 
 class Backend:
@@ -256,23 +246,14 @@ class Backend:
 
     def __init__(self, config: Config, context: Context) -> None:
         self._config = config
-        path = _source(config)
-        self._model = load(path) if config.model else None
-        self._lexicon = read(path) if config.model is None else None
-
-    @property
-    def model(self) -> Model:
-        """The model; without one it is trained now. Raises ConfigError where the lexicon is too small."""
-        if self._model is None:
-            self._model = train(self._lexicon or Lexicon({}))
-        return self._model
+        self.model = load(Path(config.model))
 
     def pronounce(self, words: Sequence[str]) -> list[tuple[Pronunciation, ...]]:
         """Return each word's pronunciations, likeliest first; none where it has letters the model never saw."""
         return [pronunciations(self.model, word, self._config.n_best, self._config.least) for word in words]
 
 
-def pronunciations(model: Model, word: str, n_best: int, least: float) -> tuple[Pronunciation, ...]:
+def pronunciations(model: Model, word: str, n_best: int = N_BEST, least: float = LEAST) -> tuple[Pronunciation, ...]:
     """Return what a model guesses, with probabilities relative to the likeliest, as a lexicon has them."""
     guesses = model.guess(word, n_best=n_best)
     best = guesses[0].confidence if guesses else 1.0
