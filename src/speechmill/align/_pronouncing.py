@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where an aligner's pronunciations come from: a lexicon's file, and rules or a trained G2P for what it lacks.
+"""The words of an aligner: those of a lexicon's file, and those that rules or a trained G2P say, found when asked for.
 
-What is asked for is looked up or made when it is asked for, the same at every time: words that come later, in other
-recordings, are said as if they had been there from the start.
+A word that comes later, in another recording, is pronounced as if it had been there from the start.
 """
 
 from __future__ import annotations
@@ -10,19 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from speechmill import g2p
 from speechmill.core.errors import ConfigError
-from speechmill.core.files import sha256_file
-from speechmill.formats.lexicon import Pronunciation
-from speechmill.g2p import G2pBackend
+from speechmill.core.files import digest, sha256_file
+from speechmill.formats.lexicon import Lexicon, Pronunciation
+from speechmill.g2p.dictionary import Entries
 
 Variants = tuple[Pronunciation, ...]
-GRAPHEMES = "graphemes"
-_BY_LANGUAGE = {"vi": "vi-hanoi"}
-
-
-def default(language: str | None) -> str:
-    """Name the lexicon of a language: rules where there are some that are known to be right, else its letters."""
-    return _BY_LANGUAGE.get((language or "").lower().split("-")[0], GRAPHEMES)
+_BY_LANGUAGE = ("vi-hanoi", "graphemes")  # what `g2p.default` may choose that is rules, which may change with a version
+_ANY = "en"  # where a source must be told a language, and only its version is asked for
 
 
 def is_file(name: str) -> bool:
@@ -31,9 +26,11 @@ def is_file(name: str) -> bool:
 
 
 def identity(name: str | None) -> str:
-    """Return what a lexicon's content hangs on: a name, or a file's hash. Raises ConfigError."""
-    if name is None or not is_file(name):
-        return name or ""
+    """Hash of all that pronunciations hang on: a file's content, or the rules' version. Raises ConfigError."""
+    if name is None:
+        return digest(*(g2p.resolve(one).digest for one in _BY_LANGUAGE))
+    if not is_file(name):
+        return g2p.resolve(name, language=_ANY).digest
     try:
         return sha256_file(Path(name))
     except OSError as error:
@@ -41,17 +38,17 @@ def identity(name: str | None) -> str:
 
 
 class Pronouncing(Mapping[str, Variants]):
-    """A lexicon that grows: words of a file, then those that G2P says. Looked up as they stand, then in lower case.
+    """A lexicon that grows as it is asked.
 
-    phones: those a model knows; a pronunciation with another one is none. None: all.
+    given: of a file, or None. source: says what that lacks, or None. phones: those that a model knows; a pronunciation
+    with another one is none. None: all.
     """
 
     def __init__(
-        self, given: Mapping[str, Variants], g2p: G2pBackend | None, phones: Iterable[str] | None = None
+        self, given: Lexicon | None, source: g2p.G2pBackend | None, phones: Iterable[str] | None = None
     ) -> None:
-        self._given = given
-        self._lower = {word.lower(): variants for word, variants in reversed(given.items())}
-        self._g2p = g2p
+        self._given = Entries(given) if given else None
+        self._source = source
         self._phones = None if phones is None else frozenset(phones)
         self._found: dict[str, Variants] = {}
 
@@ -62,14 +59,14 @@ class Pronouncing(Mapping[str, Variants]):
         return self._found[word]
 
     def is_given(self, word: str) -> bool:
-        """Tell whether a word stands in the file, and not only G2P says it."""
-        return word in self._given or word.lower() in self._lower
+        """Tell whether a word stands in the file, and not only the source says it."""
+        return self._given is not None and bool(self._given.variants(word))
 
     def _look_up(self, word: str) -> Variants:
-        known = self._given.get(word) or self._lower.get(word.lower())
-        if known:
+        known = self._given.variants(word) if self._given else ()
+        if known or self._source is None:
             return known
-        return self._g2p.pronounce([word])[0] if self._g2p else ()
+        return self._source.pronounce([word])[0]
 
     def _sayable(self, found: Variants) -> Variants:
         if self._phones is None:
@@ -85,7 +82,8 @@ class Pronouncing(Mapping[str, Variants]):
         return isinstance(word, str) and bool(self.variants(word))
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._given, **{word: found for word, found in self._found.items() if found}})
+        """Iterate over the words that were asked for and found."""
+        return (word for word, variants in list(self._found.items()) if variants)
 
     def __len__(self) -> int:
         return sum(1 for _word in self)

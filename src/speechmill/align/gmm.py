@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct, structs
 
+from speechmill import g2p
 from speechmill.align import Learnt, Lesson, Texts
-from speechmill.align._pronouncing import Pronouncing, default, identity, is_file
+from speechmill.align._pronouncing import Pronouncing, identity, is_file
 from speechmill.align._recording import Cut
 from speechmill.core.errors import ConfigError, Unalignable
 from speechmill.core.files import digest, sha256_file, write_bytes
@@ -31,7 +33,7 @@ from speechmill.words import choose
 if TYPE_CHECKING:
     from speechmill.acoustic.adapt import Adaptation
     from speechmill.acoustic.aligner import Aligner
-    from speechmill.acoustic.types import Aligned
+    from speechmill.acoustic.types import Aligned, Example
 
 VERSION = "1"
 TRAINER = "1"  # raise it when the same utterances give another model: models are then made anew
@@ -39,7 +41,9 @@ REQUIRES = ("numba>=0.61",)
 NOT_IDENTITY = ("lexicon", "g2p", "train_on", "model", "max_hours", "seed", "tonal")  # by digests, or by the pinned id
 SCORED = True
 
-MODEL, LEXICON, OOV = "model.npz", "lexicon.dict", "oov.tsv"
+MODEL, LEXICON, OOV, G2P = "model.npz", "lexicon.dict", "oov.tsv", "g2p.npz"
+NONE = "none"  # for `g2p`: what the lexicon lacks is unknown speech
+USED = "lexicon.json"  # which one was chosen by language: another installation might choose another one
 TONAL = frozenset({"vi", "th", "lo", "zh", "yue", "my", "yo", "ig", "ha"})
 _ADAPT_S = 120.0  # of a speaker's speech in a recording that are listened to before it is aligned
 
@@ -47,7 +51,7 @@ _ADAPT_S = 120.0  # of a speaker's speech in a recording that are listened to be
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What words are made of, and what the model is trained on."""
 
-    lexicon: str | None = None  # vi-hanoi, vi-saigon, vi-hue, espeak, graphemes or a file; null: by language
+    lexicon: str | None = None  # vi-hanoi, vi-saigon, vi-hue, cmudict, espeak, graphemes or a file; null: by language
     g2p: str | None = None  # says what a lexicon file lacks: a name, a trained G2P's file, or none; null: trained on it
     train_on: str | None = None  # folder of audio and texts to train on; null: the corpus itself
     model: str | None = None  # file of a finished model, of `speechmill train-acoustic`; null: one is trained
@@ -73,7 +77,8 @@ def _paths(config: Config) -> dict[str, str]:
 def model_digest(config: Config) -> str:
     """Hash of what pronounces words, and of the model where a file is named; the pinned one counts by its id."""
     model = sha256_file(_existing("model", config.model)) if config.model else ""
-    return digest(identity(config.lexicon), identity(config.g2p), model)
+    fallback = config.g2p if config.g2p in (None, NONE) else identity(config.g2p)
+    return digest(identity(config.lexicon), fallback or "", model)
 
 
 def trainer(config: Config, base: Path) -> Any:
@@ -89,39 +94,46 @@ def train(config: Config, lessons: Sequence[Lesson], texts: Texts, folder: Path,
     from speechmill.acoustic.model import save
     from speechmill.acoustic.train import Options
     from speechmill.acoustic.train import train as learn
-    from speechmill.acoustic.types import Example
-    from speechmill.formats.lexicon import Lexicon, write
+    from speechmill.formats.lexicon import Lexicon
 
     languages = {primary(lesson.language) for lesson in lessons}
     language = languages.pop() if len(languages) == 1 else ""
-    pronouncing = pronounced(config, language)
-    counts = counted(texts)
-    left_out: Counter[str] = Counter()
-    examples = []
+    lexicon = config.lexicon or g2p.default(language)
+    write_bytes(folder / USED, msgspec.json.encode({"lexicon": lexicon if config.lexicon is None else ""}))
+    _train_g2p(config, folder, note)
+    pronouncing = pronounced(config, lexicon, language, folder)
+    examples, left_out = _examples(lessons, pronouncing)
+    tonal = config.tonal if config.tonal is not None else language in TONAL
+    options = Options(seed=config.seed, max_hours=config.max_hours, tonal=tonal, language=language)
+    card = (model := learn(examples, Lexicon(pronouncing), options, report=_Progress(note))).card
+    save(model, folder / MODEL)
+    words = _write_words(folder, counted(texts), pronounced(config, lexicon, language, folder, card.phones))
+    return Learnt(card.utterances, card.hours, card.speakers, len(card.phones), *words, left_out)
+
+
+def _examples(lessons: Sequence[Lesson], pronouncing: Pronouncing) -> tuple[list[Example], Counter[str]]:
+    """Return the utterances of which every word can be said, and how many were left out, by reason."""
+    from speechmill.acoustic.types import Example
+
+    examples, left_out = [], Counter[str]()
     for lesson in lessons:
         said = spoken(lesson.text, lesson.language, choose(lesson.language).split)
         if (reason := _unfit(said, pronouncing)) is not None:
             left_out[reason] += 1
         else:
             examples.append(Example(lesson.key, lesson.duration, lesson.read, said.ways, lesson.speaker))
-    tonal = config.tonal if config.tonal is not None else language in TONAL
-    options = Options(seed=config.seed, max_hours=config.max_hours, tonal=tonal, language=language)
-    model = learn(examples, Lexicon(pronouncing), options, report=_Progress(note))
-    save(model, folder / MODEL)
+    return examples, left_out
+
+
+def _write_words(folder: Path, counts: Counter[str], pronouncing: Pronouncing) -> tuple[int, int, int]:
+    """Write the words of all texts and those that nobody can say; return how many words, guessed and OOV."""
+    from speechmill.formats.lexicon import Lexicon, write
+
     entries = {word: found for word in counts if (found := pronouncing.variants(word))}
     write(folder / LEXICON, Lexicon(entries))
-    missing = {word: count for word, count in counts.items() if word not in entries}
-    _write_oov(folder / OOV, missing)
-    return Learnt(
-        utterances=model.card.utterances,
-        hours=model.card.hours,
-        speakers=model.card.speakers,
-        phones=len(model.card.phones),
-        words=len(counts),
-        guessed=sum(not pronouncing.is_given(word) for word in entries),
-        oov=len(missing),
-        left_out=left_out,
-    )
+    missing = [f"{word}\t{count}\n" for word, count in counts.items() if word not in entries]
+    write_bytes(folder / OOV, "".join(["word\tcount\n", *missing]).encode())
+    return len(counts), sum(not pronouncing.is_given(word) for word in entries), len(missing)
 
 
 def primary(language: str | None) -> str:
@@ -148,11 +160,6 @@ def _unfit(said: Spoken, pronouncing: Pronouncing) -> str | None:
     return None if sayable else "oov"
 
 
-def _write_oov(path: Path, missing: Mapping[str, int]) -> None:
-    lines = ["word\tcount\n", *(f"{word}\t{count}\n" for word, count in missing.items())]
-    write_bytes(path, "".join(lines).encode())
-
-
 class _Progress:
     """Tells a person how far training is, each part once."""
 
@@ -166,17 +173,36 @@ class _Progress:
             self._note(f"acoustic model: {stage}")
 
 
-def pronounced(config: Config, language: str, phones: Sequence[str] | None = None) -> Pronouncing:
-    """Return what pronounces the words of a language. Raises ConfigError, FormatError."""
-    from speechmill.formats.lexicon import read
-    from speechmill.g2p import resolve
+def pronounced(
+    config: Config, lexicon: str, language: str, folder: Path | None, phones: Sequence[str] | None = None
+) -> Pronouncing:
+    """Return what pronounces words by a lexicon's name or file.
 
-    name = config.lexicon or default(language)
-    given = read(Path(name)) if is_file(name) else None
-    if given is None:
-        return Pronouncing({}, resolve(name), phones)
-    g2p = None if config.g2p == "none" else resolve(config.g2p, given)
-    return Pronouncing(given.entries, g2p, phones)
+    folder: of a model made from the corpus, where a G2P lies that was trained with it. Raises ConfigError, FormatError.
+    """
+    from speechmill.formats.lexicon import read
+
+    if not is_file(lexicon):
+        return Pronouncing(None, g2p.resolve(lexicon, language=language), phones)
+    asked = config.g2p
+    if asked is None and folder is not None and (folder / G2P).exists():
+        asked = str(folder / G2P)
+    source = g2p.resolve(asked, language=language) if asked not in (None, NONE) else None
+    return Pronouncing(read(Path(lexicon)), source, phones)
+
+
+def _train_g2p(config: Config, folder: Path, note: Callable[[str], None]) -> None:
+    """Train a G2P on the lexicon's file, where one is to say what it lacks; of too few words none is made."""
+    from speechmill.formats.lexicon import read
+    from speechmill.g2p import joint
+
+    if config.lexicon is None or not is_file(config.lexicon) or config.g2p is not None:
+        return
+    given = read(Path(config.lexicon))
+    if joint.can_learn(given):
+        joint.save(joint.train(given), folder / G2P)
+    else:
+        note(f"{config.lexicon} is too small to learn from: words that it lacks are aligned as unknown speech")
 
 
 class Backend:
@@ -210,6 +236,7 @@ class Backend:
             raise Unalignable("no-words", "the text has no letter and no digit")
         aligner = self._opened()
         self._check(aligner, language)
+        said = _with_numbers(said)
         found = aligner.align(samples, said.ways, speaker=voice)
         if found.score < self._config.min_score:
             raise Unalignable("poor-match", f"score {found.score:.2f} is below {self._config.min_score:g}")
@@ -241,15 +268,31 @@ class Backend:
         if self._path is None:
             raise Unalignable("no-model", "the corpus has too little speech with text to train one")
         if self._aligner is None:
-            model = load(self._path)
-            pronouncing = pronounced(self._config, model.card.language, model.card.phones)
-            self._aligner = Aligner(model, Lexicon(pronouncing))
+            model, folder = load(self._path), None if self._config.model else self._path.parent
+            language = model.card.language
+            lexicon = self._config.lexicon or _used(folder) or g2p.default(language)
+            words = pronounced(self._config, lexicon, language, folder, model.card.phones)
+            self._aligner = Aligner(model, Lexicon(words))
         return self._aligner
 
     def _check(self, aligner: Aligner, language: str | None) -> None:
         known = aligner.model.card.language
         if known and language and primary(language) != known:
             raise Unalignable("other-language", f"the model knows {known!r}, the segment is in {language!r}")
+
+
+def _used(folder: Path | None) -> str:
+    """Return the lexicon that a model was made with, where its language chose it."""
+    return msgspec.json.decode((folder / USED).read_bytes(), type=dict[str, str])["lexicon"] if folder else ""
+
+
+def _with_numbers(said: Spoken) -> Spoken:
+    """Let numbers that no rule can say be heard as unknown speech: they are said, and must not fall to a neighbour."""
+    ways = tuple(
+        ways or (((token.symbol,),) if any(character.isnumeric() for character in token.symbol) else ())
+        for token, ways in zip(said.tokens, said.ways, strict=True)
+    )
+    return structs.replace(said, ways=ways)
 
 
 def _same(samples: Samples) -> Samples:

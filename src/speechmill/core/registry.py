@@ -11,6 +11,8 @@ entry point in the group `speechmill.vad`, whose value is a module of the same s
     LANGUAGES   frozenset of codes, or None where any language will do (optional)
     rebase      rebase(config, base) -> config, where options hold paths (optional)
     model_digest  model_digest(config): identity of weights that no card describes (optional)
+    SCORED      of an aligner: its alignments have a score as a whole (optional)
+    trainer, train  of an aligner that trains a model of the corpus; see speechmill.align.Trainable (optional)
     prepare     prepare(config): have weights ready that no card describes; raises MissingModel (optional)
     SHORTHAND   name of the option that a bare value is: {captions: manual} (optional)
     NOT_IDENTITY  names of options that don't change a result (optional)
