@@ -28,6 +28,8 @@ COMMANDS = {
     "adapt": ("adapt", "Move an acoustic model towards the speech of a folder."),
     "validate": ("validate", "Say what will go wrong when a folder is aligned with a lexicon."),
     "evaluate": ("evaluate", "Compare alignments with the truth."),
+    "lexicon": ("lexicon", "Make, extend and check lexica: how words are said."),
+    "train-g2p": ("train_g2p", "Learn from a lexicon how new words are said."),
     "models": ("models", "List, pull and show the weights that backends use."),
     "list": ("list", "List the backends of a family, and what they need."),
     "serve": ("serve", "Serve networks to many workers by an NVIDIA Triton server."),
