@@ -16,6 +16,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from speechmill.acoustic import kernels
+from speechmill.acoustic.products import product
 from speechmill.core.errors import AudioError
 from speechmill.core.stage import Samples
 from speechmill.core.timebase import WORKING_HZ
@@ -33,13 +34,13 @@ class FeatureConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """How features are made; part of a model."""
 
     hop_ms: float = 5.0  # boundaries fall on multiples of it; three states of it make a phone last 15 ms
-    window_ms: float = 20.0  # shorter ones blur boundaries less, longer ones tell voices' harmonics from formants
+    window_ms: float = 16.0  # shorter ones blur boundaries less, longer ones tell voices' harmonics from formants
     num_filters: int = 26
     num_cepstra: int = 13
     low_hz: float = 50.0
     high_hz: float = 7600.0
     preemphasis: float = 0.97
-    delta_ms: float = 20.0  # how far deltas look to either side
+    delta_ms: float = 10.0  # how far deltas look to either side
     pitch: bool = False  # pitch and voicing beside cepstra: what tells tones apart
 
     @property
@@ -95,7 +96,7 @@ def _block(windows: Matrix, config: FeatureConfig) -> Matrix:
     window, filters, cosines = _tables(config)
     spectrum = np.fft.rfft(windows * window, _NUM_FFT, axis=1)
     power: Matrix = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
-    cepstra = np.log(np.maximum(power @ filters, np.float32(_FLOOR))) @ cosines
+    cepstra = product(np.log(np.maximum(product(power, filters), np.float32(_FLOOR))), cosines)
     return np.hstack([cepstra, _pitch(power, config)]) if config.pitch else cepstra
 
 
@@ -142,7 +143,7 @@ def _smoothed_pitch(pitch: NDArray[Any], voicing: NDArray[Any]) -> NDArray[Any]:
 
 
 def dynamic(features: Matrix, config: FeatureConfig, mean: Vector | None = None, scale: Vector | None = None) -> Matrix:
-    """Return (frames, num_dimensions): features, less `mean` and times `scale`, their slopes, and the slopes of those."""
+    """Return (frames, num_dimensions): features less `mean` times `scale`, their slopes, and the slopes of those."""
     reach = max(1, round(config.delta_ms / config.hop_ms))
     mean = np.zeros(features.shape[1], np.float32) if mean is None else mean
     scale = np.ones(features.shape[1], np.float32) if scale is None else scale

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from speechmill.acoustic import kernels
 from speechmill.acoustic.features import Matrix
+from speechmill.acoustic.products import product
 
 _LOG_2PI = float(np.log(2 * np.pi))
 _MIN_WEIGHT = 1e-5
@@ -80,7 +81,7 @@ class Scorer:
         first = np.zeros(len(states) + 1, np.int32)
         np.cumsum(sizes, out=first[1:])
         rows = np.repeat(self.mixtures.first[states] - first[:-1], sizes) + np.arange(first[-1])
-        components: Matrix = doubled @ self._matrix[rows].T
+        components = product(doubled, self._matrix[rows].T)
         components += self._constant[rows]
         if len(rows) == len(states):
             return components

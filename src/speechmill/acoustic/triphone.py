@@ -19,6 +19,7 @@ from speechmill.acoustic.corpus import Corpus
 from speechmill.acoustic.gmm import Mixtures
 from speechmill.acoustic.graph import Graph
 from speechmill.acoustic.passes import Front
+from speechmill.acoustic.products import product
 from speechmill.acoustic.trees import CENTRE, LEAF, LEFT, PHONE_STATES, RIGHT, SPECIAL, Tying
 
 _TONE = re.compile(r"(?<=[^\W\d_])[˥˦˧˨˩0-9]+$")
@@ -153,6 +154,7 @@ class _Grower:
     ) -> None:
         self._found = found
         self._asked = asked
+        self._asked_by = asked.astype(np.float64)
         self._floor = floor
         self._min_frames = min_frames
         self._heap: list[tuple[float, int, _Node]] = []
@@ -194,7 +196,7 @@ class _Grower:
             who = self._found.who[members, side]
             by_phone = np.zeros((self._asked.shape[1], sums.shape[1]))
             np.add.at(by_phone, who, sums)
-            yes = self._asked.astype(np.float64) @ by_phone
+            yes = product(self._asked_by, by_phone)
             no = whole - yes
             gain = likelihood(yes, self._floor) + likelihood(no, self._floor) - alone
             gain[(yes[:, 0] < self._min_frames) | (no[:, 0] < self._min_frames)] = -np.inf
