@@ -248,3 +248,21 @@ def test_a_corpus_without_faults_validates(language, tmp_path):
     assert (checked.utterances, checked.speakers, checked.tokens, checked.words, checked.phones) == (16, 2, 48, 8, 6)
     assert checked.wrong is False
     assert {finding.check for finding in checked.findings} == {"little-speech", "rare-phones"}
+
+
+def test_in_long_audio_words_are_looked_for_and_those_that_arent_there_named(language, aligned, tmp_path, monkeypatch):
+    texts = [" ".join(language.WORDS[(3 * i + k * k) % 8] for k in range(6)) for i in range(16)]
+    parts = [language.said(text) for text in texts]
+    language.write_wav(tmp_path / "corpus/a.wav", [np.concatenate([samples for samples, _ in parts])])
+    (tmp_path / "corpus/a.lab").write_text(" ".join([*texts[:8], "osama umi simu " * 8, *texts[8:]]))
+    corpus = find(tmp_path / "corpus")
+    monkeypatch.setattr(run, "LONG_S", corpus.duration - 1)
+    one = aligned(corpus).outcomes["a"]
+    truth, at = [], 0.0
+    for samples, words in parts:
+        truth += [Word(word.symbol, word.start + at, word.duration) for word in words]
+        at += len(samples) / HZ
+    found = {(word.symbol, round(word.start, 1)) for word in one.words}
+    right = sum(any((word.symbol, round(word.start + d, 1)) in found for d in (-0.1, 0.0, 0.1)) for word in truth)
+    assert right > 0.9 * len(truth)
+    assert set(range(48, 72)) - set(one.not_spoken) == set()

@@ -83,6 +83,7 @@ def _utterance(one: Outcome) -> dict[str, object]:
         "reason": one.reason,
         "detail": one.detail,
         "warnings": one.warnings,
+        "not_spoken": one.not_spoken,
         "words": one.words,
     }
 

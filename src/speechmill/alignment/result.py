@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
+from speechmill.acoustic.long import LongAligned
 from speechmill.acoustic.types import Aligned
 from speechmill.alignment.corpus import Recording, Utterance
 from speechmill.core.timebase import shift, tick
@@ -40,6 +41,7 @@ class Outcome(Struct, frozen=True):
     words: tuple[TimedWord, ...] = ()
     score: float | None = None
     warnings: tuple[str, ...] = ()  # "reason: detail"
+    not_spoken: tuple[int, ...] = ()  # tokens of the text that aren't heard: looked for in long audio only
     reason: str = ""  # why there are no words
     detail: str = ""
 
@@ -58,24 +60,37 @@ class AlignedRecording(Struct, frozen=True):
 
 def outcome(utterance: Utterance, said: Spoken, found: Aligned, duration: float, channel: int | None) -> Outcome:
     """Bring what was found in an utterance's audio of so many seconds onto its tokens and the file's timeline."""
-    words = fold(said, found.words, duration, found.chosen)
-    timed = [
-        TimedWord(moved.symbol, moved.start, moved.duration, moved.score, tuple(phones))
-        for word, spoken in zip(words, _phones(said, found), strict=True)
-        for moved in [shift(word, utterance.start)]
-        for phones in [[shift(phone, utterance.start) for phone in spoken]]
-    ]
-    return Outcome(utterance, channel, tuple(timed), tick(found.score), (*utterance.warnings, *found.warnings))
-
-
-def _phones(said: Spoken, found: Aligned) -> list[list[Word]]:
-    """Return the phones of each token."""
-    grouped, begin = [], 0
+    phones, begin = [], 0
     for ways, way in zip(said.ways, found.chosen, strict=True):
         count = len(ways[way]) if ways else 0
-        grouped.append([phone for phones in found.phones[begin : begin + count] for phone in phones])
+        phones.append([phone for own in found.phones[begin : begin + count] for phone in own])
         begin += count
-    return grouped
+    timed = _timed(fold(said, found.words, duration, found.chosen), phones, utterance.start)
+    return Outcome(utterance, channel, timed, tick(found.score), (*utterance.warnings, *found.warnings))
+
+
+def long_outcome(utterance: Utterance, said: Spoken, found: LongAligned, channel: int | None) -> Outcome:
+    """Bring what was found in long audio onto the tokens that are spoken there, and name the others."""
+    heard = [i for i, words in enumerate(found.words) if words is not None]
+    words = [found.words[i] or () for i in heard]
+    ways = tuple((said.ways[i][found.chosen[i]],) if own else () for i, own in zip(heard, words, strict=True))
+    part = Spoken(said.text, tuple(said.tokens[i] for i in heard), ways)
+    folded = fold(part, [word for own in words for word in own], utterance.duration)
+    timed = _timed(folded, [[phone for own in found.phones[i] for phone in own] for i in heard], utterance.start)
+    absent = tuple(i for i, own in enumerate(found.words) if own is None)
+    warnings = (*utterance.warnings, *found.warnings)
+    if not any(words):
+        return failed(utterance, "not-spoken", f"none of {len(absent)} words is heard in the audio")
+    return Outcome(utterance, channel, timed, tick(found.score), warnings, absent)
+
+
+def _timed(words: Sequence[Word], phones: Sequence[Sequence[Word]], offset: float) -> tuple[TimedWord, ...]:
+    """Move words and their phones to the file's timeline."""
+    moved = (shift(word, offset) for word in words)
+    return tuple(
+        TimedWord(word.symbol, word.start, word.duration, word.score, tuple(shift(phone, offset) for phone in own))
+        for word, own in zip(moved, phones, strict=True)
+    )
 
 
 def failed(utterance: Utterance, reason: str, detail: str) -> Outcome:

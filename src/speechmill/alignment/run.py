@@ -15,17 +15,20 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from speechmill.acoustic import train as training
 from speechmill.acoustic.adapt import Adaptation, adaptation
 from speechmill.acoustic.aligner import Aligner
+from speechmill.acoustic.long import align_long, bootstrap
 from speechmill.acoustic.model import AcousticModel
+from speechmill.acoustic.train import Options
 from speechmill.acoustic.types import Example
 from speechmill.alignment.audio import AudioCache, OpenedAudio, opened, speaker_channels
 from speechmill.alignment.corpus import Corpus, Recording, Utterance
 from speechmill.alignment.lexica import Prepared
 from speechmill.alignment.outputs import Outputs, write_outputs
-from speechmill.alignment.result import AlignedRecording, Outcome, all_failed, failed, outcome
+from speechmill.alignment.result import AlignedRecording, Outcome, all_failed, failed, long_outcome, outcome
 from speechmill.alignment.words import Worded, script
 from speechmill.core.errors import ConfigError, FormatError, ItemError
 from speechmill.core.stage import Samples
@@ -35,7 +38,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 _SAMPLE_S = 60.0  # of speech that a speaker is adapted to: more changes nothing that can be measured
 _AHEAD = 4  # files a thread may have waiting
-_LONG_S = 90.0  # a text for more audio than this is found by anchors, not by one search
+LONG_S = 90.0  # a text for more audio than this may not be all that is said: it is looked for, not forced
+_LONG_HOURS = 0.35  # of one recording: more of the same moves no boundary
+_ENOUGH_S = 300.0  # of short utterances: with less, a long one is what a model is trained on
 
 
 class Job(Struct, frozen=True):
@@ -46,6 +51,7 @@ class Job(Struct, frozen=True):
     speakers: dict[str, Adaptation]
     out: Path | None  # None: nothing is written
     outputs: Outputs
+    threads: int  # for one long utterance
 
 
 def examples(corpus: Corpus, prepared: Prepared, cache: AudioCache) -> list[Example]:
@@ -94,7 +100,8 @@ def align(
     workers = threads or usable_cores()
     aligner = Aligner(model, prepared.lexicon)
     speakers = _adapted(corpus, prepared, aligner, workers, say)
-    job = Job(aligner, prepared, speakers, out, outputs)
+    alone = len(corpus.recordings) == 1
+    job = Job(aligner, prepared, speakers, out, outputs, workers if alone else 1)
     total, done_s = max(corpus.duration, 1e-9), 0.0
     started = time.monotonic()
     for done in _ahead(partial(_work, job), corpus.recordings, workers):
@@ -121,7 +128,7 @@ def _adapted(corpus: Corpus, prepared: Prepared, aligner: Aligner, workers: int,
     with AudioCache(workers + 1) as cache:
         by_speaker: dict[str, list[Example]] = {}
         for example in examples(corpus, prepared, cache):
-            if example.duration <= _LONG_S:
+            if example.duration <= LONG_S:
                 by_speaker.setdefault(example.speaker, []).append(example)
         found = {}
         adapt = partial(_adapt, aligner)
@@ -192,14 +199,57 @@ def _one(job: Job, utterance: Utterance, audio: OpenedAudio, channel: int | None
     worded = job.prepared.worded[utterance.key]
     if not worded.known:
         return failed(utterance, "no-pronunciation", unknown_words(worded))
-    samples = audio.read(utterance.start, utterance.duration, channel)
     try:
+        if utterance.duration > LONG_S:
+            return _long(job, utterance, worded, audio, channel)
+        samples = audio.read(utterance.start, utterance.duration, channel)
         found = job.aligner.align(samples, worded.ways, speaker=job.speakers.get(utterance.speaker))
     except ItemError as error:
         return failed(utterance, error.reason, error.detail)
     except Exception as error:  # one utterance never ends the run; where it was goes into the summary
         return failed(utterance, f"error-{type(error).__name__}", _place(error))
     return outcome(utterance, worded.said, found, utterance.duration, channel)
+
+
+def _long(job: Job, utterance: Utterance, worded: Worded, audio: OpenedAudio, channel: int | None) -> Outcome:
+    found = align_long(
+        job.aligner, _reader(audio, utterance, channel), utterance.duration, worded.ways, threads=job.threads
+    )
+    return long_outcome(utterance, worded.said, found, channel)
+
+
+def _reader(audio: OpenedAudio, utterance: Utterance, channel: int | None) -> Callable[[float, float], Samples]:
+    """Return what reads an utterance by times from its own start."""
+    return lambda start, duration: audio.read(utterance.start + start, duration, channel)
+
+
+def train(
+    corpus: Corpus, prepared: Prepared, options: Options, *, threads: int = 0, report: Report | None = None
+) -> AcousticModel:
+    """Train on all utterances whose words are known; on one that is long only where there is nothing else.
+
+    Raises TrainingError where nothing can be learnt; Unalignable, AudioError where that one long one can't be used.
+    """
+    workers = threads or usable_cores()
+    with AudioCache(workers + 1) as cache:
+        given = examples(corpus, prepared, cache)
+        short = [example for example in given if example.duration <= LONG_S]
+        long = [utterance for utterance in _longest_first(corpus) if prepared.worded[utterance[1].key].known]
+        if sum(example.duration for example in short) >= _ENOUGH_S or not long:
+            return training.train(short, prepared.lexicon, options, report=report, threads=threads)
+    recording, utterance = long[0]
+    with opened(recording) as audio:
+        read = _reader(audio, utterance, speaker_channels(recording, audio).get(utterance.speaker))
+        ways = prepared.worded[utterance.key].ways
+        less = structs.replace(options, max_hours=min(options.max_hours, _LONG_HOURS))
+        return bootstrap(read, utterance.duration, ways, prepared.lexicon, options=less, report=report, threads=threads)
+
+
+def _longest_first(corpus: Corpus) -> list[tuple[Recording, Utterance]]:
+    """Return the long utterances."""
+    found = [(recording, one) for recording in corpus.recordings for one in recording.utterances]
+    long = [pair for pair in found if pair[1].duration > LONG_S]
+    return sorted(long, key=lambda pair: (-pair[1].duration, pair[1].key))
 
 
 def _place(error: BaseException) -> str:

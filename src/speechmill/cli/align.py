@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MODEL = "acoustic-model.npz"  # in OUT, where one was trained
 LEAST = 10  # least certain words that are shown
+LITTLE_MINUTES = 5.0  # of speech: models of less find some words where they are not
 
 
 def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -215,14 +216,16 @@ class _Work:
 
 
 def trained(corpus: Corpus, prepared: Prepared, options: Any, threads: int, bar: StageBar) -> AcousticModel:
-    """Train a model on all of a corpus whose words are known."""
-    from speechmill.acoustic.train import train
-    from speechmill.alignment.audio import AudioCache
-    from speechmill.alignment.run import examples, usable_cores
+    """Train a model on all of a corpus whose words are known; say where that is little."""
+    from speechmill.alignment.run import train
 
-    with AudioCache((threads or usable_cores()) + 1) as cache:
-        given = examples(corpus, prepared, cache)
-        return train(given, prepared.lexicon, options, report=bar, threads=threads)
+    model = train(corpus, prepared, options, report=bar, threads=threads)
+    if model.card.hours * 60 < LITTLE_MINUTES:
+        bar.note(
+            f"trained on {model.card.hours * 60:.1f} minutes of speech alone: times may be wrong by a second, and "
+            "scores too high. Check them, add speech, or give a --model"
+        )
+    return model
 
 
 def _print(summary: Summary, out: Path, corpus: Corpus, one_file: bool) -> None:

@@ -162,7 +162,8 @@ class StageBar:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
 
     def __call__(self, stage: str, share: float) -> None:
         """Show that so much (0..1) of a stage is done; what follows a comma is told beside it."""
