@@ -48,7 +48,7 @@ def write_outputs(done: AlignedRecording, out: Path, outputs: Outputs) -> tuple[
 
 def _write_textgrid(done: AlignedRecording, stem: Path, outputs: Outputs) -> Path:
     path = _named(stem, ".TextGrid")
-    textgrid.write(path, text_grid(done, outputs))
+    textgrid.write(path, text_grid(done, outputs), durable=False)
     return path
 
 
@@ -70,7 +70,7 @@ def _write_json(done: AlignedRecording, stem: Path, outputs: Outputs) -> Path:
         "duration": round(done.duration, 4),
         "utterances": [_utterance(one) for one in done.outcomes],
     }
-    write_bytes(path, msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(content)) + b"\n", durable=False)
     return path
 
 
@@ -114,7 +114,7 @@ def _write_csv(done: AlignedRecording, stem: Path, outputs: Outputs) -> Path:
                 score = "" if symbol.score is None else f"{symbol.score:.4f}"
                 begin, end = f"{symbol.start:.4f}", f"{symbol.end:.4f}"
                 writer.writerow((begin, end, symbol.symbol, kind, one.utterance.speaker, score))
-    write_bytes(path, table.getvalue().encode())
+    write_bytes(path, table.getvalue().encode(), durable=False)
     return path
 
 

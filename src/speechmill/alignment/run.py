@@ -36,7 +36,7 @@ from speechmill.core.stage import Samples
 Report = Callable[[str, float], None]  # what is being done, and how much of it is: 0..1
 T = TypeVar("T")
 R = TypeVar("R")
-_SAMPLE_S = 60.0  # of speech that a speaker is adapted to: more changes nothing that can be measured
+_SAMPLE_S = 20.0  # of speech that a speaker is adapted to: a minute moved no boundary of voxangeles_dev
 _AHEAD = 4  # files a thread may have waiting
 LONG_S = 90.0  # a text for more audio than this may not be all that is said: it is looked for, not forced
 _LONG_HOURS = 0.35  # of one recording: more of the same moves no boundary

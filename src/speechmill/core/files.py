@@ -14,20 +14,23 @@ TEMPORARY = ".tmp-"  # prefix of names that a crash may leave behind; `speechmil
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it becomes `path`, on failure it goes.
 
-    File and folder are fsynced, so that what has its name survives a power cut.
+    durable: file and folder are fsynced, so that what has its name survives a power cut. A thousand small files that
+    the same command makes again do without: that costs milliseconds each.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays: libraries choose a format by it.
     temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex[:12]}{path.suffix}"
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -43,9 +46,9 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write a whole small file atomically."""
-    with atomic(path) as temporary:
+    with atomic(path, durable=durable) as temporary:
         temporary.write_bytes(content)
 
 

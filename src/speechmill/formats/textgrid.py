@@ -210,11 +210,11 @@ class _Reader:
             raise self.error(f"more follows than the number of tiers announces: {token[:40]!r}")
 
 
-def write(path: Path, grid: TextGrid) -> None:
+def write(path: Path, grid: TextGrid, *, durable: bool = True) -> None:
     """Write the long format in UTF-8; gaps become intervals of "", so each tier covers xmin to xmax.
 
     Boundaries are written to the nanosecond, xmin and xmax exactly. Raises FormatError where intervals overlap,
-    are empty, out of order or outside xmin..xmax: Praat would refuse them.
+    are empty, out of order or outside xmin..xmax: Praat would refuse them. durable: see `core.files.atomic`.
     """
     lines = [
         'File type = "ooTextFile"',
@@ -229,7 +229,7 @@ def write(path: Path, grid: TextGrid) -> None:
     for number, tier in enumerate(grid.tiers, start=1):
         lines.append(f"    item [{number}]:")
         lines.extend(" " * 8 + line for line in _tier_lines(path, tier, grid))
-    write_bytes(path, ("\n".join(lines) + "\n").encode())
+    write_bytes(path, ("\n".join(lines) + "\n").encode(), durable=durable)
 
 
 def _tier_lines(path: Path, tier: IntervalTier | PointTier | KeptTier, grid: TextGrid) -> Iterator[str]:
