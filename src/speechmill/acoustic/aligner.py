@@ -8,10 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
+from msgspec.structs import replace
 
+from speechmill.acoustic.checks import warnings
+from speechmill.acoustic.confidence import Filler, Judged, judged, phones_of, speech_outside
 from speechmill.acoustic.features import Matrix, static
-from speechmill.acoustic.gmm import Scorer, doubled
+from speechmill.acoustic.gmm import Scorer
 from speechmill.acoustic.graph import UNKNOWN, Graph, Unit, build
 from speechmill.acoustic.model import AcousticModel, variants_of
 from speechmill.acoustic.normalise import Adaptation, normalised, of_utterance
@@ -22,22 +24,18 @@ from speechmill.acoustic.viterbi import Path, search
 from speechmill.core.errors import Unalignable
 from speechmill.core.stage import Samples
 from speechmill.core.timebase import WORKING_HZ, tick
-from speechmill.core.types import Word
+from speechmill.core.types import Interval, Word
 from speechmill.formats.lexicon import Lexicon
 
 _SILENCE_PEAK = 1e-4  # of full scale, -80 dBFS: nobody speaks
-_UNKNOWN_STATE = 3
-_EVEN, _SCALE = 0.0, 2.0  # nats a frame by which a word beats unknown speech: score 0.5, and how fast it changes
 
 
 class Found(Struct, frozen=True):
-    """What an alignment is judged by: of each frame, its place in the graph and how well it fits there."""
+    """What an alignment is judged by: of each frame, its place in the graph."""
 
     features: Matrix  # as the model sees them
     graph: Graph
     path: Path
-    chosen: NDArray[np.float32]  # (frames,) log-likelihood under the state of the path
-    unknown: NDArray[np.float32]  # (frames,) log-likelihood under any speech
 
 
 class Span(Struct, frozen=True):
@@ -57,6 +55,8 @@ class Aligner:
         self._pronounced = Pronounced(lexicon, variants_of(model), model.pause)
         self._lookup = Lookup(model.tying)
         self._scorer = Scorer(model.mixtures)
+        self._filler = Filler(self._scorer, model.tying)
+        self._index = {phone: number for number, phone in enumerate(model.tying.phones)}
         self._hop_s = model.features.hop / WORKING_HZ
 
     def align(self, samples: Samples, ways: Ways, *, speaker: Adaptation | None = None) -> Aligned:
@@ -81,7 +81,7 @@ class Aligner:
         path = search(features, graph, self._scorer, self.model.steps)
         if path is None:
             raise Unalignable("no-alignment", "no path leads through the text")
-        return self._found(features, graph, path)
+        return Found(features, graph, path)
 
     def features(self, samples: Samples, speaker: Adaptation | None = None) -> Matrix:
         """Return features as the model sees them. Raises AudioError("not-finite")."""
@@ -93,35 +93,27 @@ class Aligner:
         """Return what may be heard where `ways` are said."""
         return build(ways, self._pronounced, self._lookup, self.model.pause)
 
-    def _found(self, features: Matrix, graph: Graph, path: Path) -> Found:
-        states, columns = np.unique(graph.states[path.states], return_inverse=True)
-        scores = self._scorer.scores(doubled(features), np.append(states, _UNKNOWN_STATE))
-        chosen = scores[np.arange(len(features)), columns]
-        return Found(features, graph, path, chosen, scores[:, -1])
-
     def _aligned(self, found: Found, ways: Ways, duration: float) -> Aligned:
         words: list[Word] = []
         phones: list[tuple[Word, ...]] = []
-        warnings: list[str] = []
         chosen = [0] * len(ways)
-        for spans in words_of(found):
+        spoken = words_of(found)
+        scores, outside = self._judged(found, len(spoken))
+        for spans, score in zip(spoken, scores.words.tolist(), strict=True):
             unit = spans[0].unit
             name = ways[unit.token][unit.way][unit.word]
             chosen[unit.token] = unit.way
-            known = unit.phone != UNKNOWN
-            if not known:
-                warnings.append(f"oov: {name}")
-            score = self._score(found, spans) if known else 0.0
-            words.append(self._word(name, spans[0].start, spans[-1].end, duration, score))
-            phones.append(tuple(self._word(s.unit.phone, s.start, s.end, duration, None) for s in spans if known))
-        frames = [spans[-1].end - spans[0].start for spans in words_of(found)]
-        score = float(np.average([word.score or 0.0 for word in words], weights=frames))
-        return Aligned(tuple(words), tuple(phones), tuple(chosen), round(score, 4), tuple(warnings))
+            words.append(self._word(name, spans[0].start, spans[-1].end, duration, round(score, 4)))
+            said = [span for span in spans if span.unit.phone != UNKNOWN]
+            phones.append(tuple(self._word(span.unit.phone, span.start, span.end, duration, None) for span in said))
+        aligned = Aligned(tuple(words), tuple(phones), tuple(chosen), round(scores.score, 4))
+        return replace(aligned, warnings=warnings(aligned, outside))
 
-    def _score(self, found: Found, spans: list[Span]) -> float:
-        start, end = spans[0].start, spans[-1].end
-        gain = float(np.mean(found.chosen[start:end] - found.unknown[start:end]))
-        return round(1 / (1 + math.exp(-max(-30.0, min(30.0, (gain - _EVEN) / _SCALE)))), 4)
+    def _judged(self, found: Found, num_words: int) -> tuple[Judged, tuple[Interval, ...]]:
+        """Return how sure the words are, and where somebody speaks outside of them."""
+        phones = phones_of(found.graph, found.path.states, self._index)
+        evidence = self._filler.evidence(found.features, found.graph.states[found.path.states], self._hop_s)
+        return judged(phones, evidence, self.model.norms, num_words), speech_outside(phones, evidence)
 
     def _word(self, symbol: str, start: int, end: int, duration: float, score: float | None) -> Word:
         begin, stop = (tick(min(duration, frame * self._hop_s)) for frame in (start, end))

@@ -89,6 +89,13 @@ class Scorer:
         kernels.mix(components, first, mixed)
         return mixed
 
+    def own(self, features: Matrix, states: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return (frames,): the log-likelihood of each frame under its own state."""
+        found = np.empty(len(features), np.float32)
+        first = self.mixtures.first
+        kernels.own(features, states, first, self._linear, self._square, self._constant, found)
+        return found
+
     def gather(self, features: Matrix, states: NDArray[np.int32], statistics: Statistics) -> None:
         """Add frames to the statistics of their states' components; a state of -1 leaves its frame out."""
         statistics.likelihood += kernels.gather(
@@ -102,6 +109,13 @@ class Scorer:
             statistics.total,
             statistics.square,
         )
+
+    def pulls(self, features: Matrix, states: NDArray[np.int32]) -> tuple[Matrix, Matrix]:
+        """Return each frame's expected inverse variances, and its expected means times these: (frames, dimensions)."""
+        precision, pull = np.zeros(features.shape, np.float32), np.zeros(features.shape, np.float32)
+        arrays = (self.mixtures.first, self._linear, self._square, self._constant)
+        kernels.pulls(np.ascontiguousarray(features), states, *arrays, precision, pull)
+        return precision, pull
 
 
 def doubled(features: Matrix) -> Matrix:

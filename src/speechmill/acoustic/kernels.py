@@ -126,6 +126,31 @@ def _slopes(
     return found
 
 
+def _own(
+    features: NDArray[np.float32],
+    states: NDArray[np.int32],
+    first: NDArray[np.int32],
+    linear: NDArray[np.float32],
+    square: NDArray[np.float32],
+    constant: NDArray[np.float32],
+    found: NDArray[np.float32],
+) -> None:
+    """Log-likelihood of each frame under the mixture of its state."""
+    for frame in range(features.shape[0]):
+        best, total = -np.inf, 0.0
+        for place in range(first[states[frame]], first[states[frame] + 1]):
+            value = np.float32(0)
+            for axis in range(features.shape[1]):
+                value += features[frame, axis] * (linear[place, axis] + features[frame, axis] * square[place, axis])
+            here = float(value + constant[place])
+            if here > best:
+                total = total * np.exp(best - here) + 1.0
+                best = here
+            else:
+                total += np.exp(here - best)
+        found[frame] = best + np.log(total)
+
+
 def _gather(
     features: NDArray[np.float32],
     states: NDArray[np.int32],
@@ -173,6 +198,39 @@ def _gather(
     return likelihood
 
 
+def _pulls(
+    features: NDArray[np.float32],
+    states: NDArray[np.int32],
+    first: NDArray[np.int32],
+    linear: NDArray[np.float32],
+    square: NDArray[np.float32],
+    constant: NDArray[np.float32],
+    precision: NDArray[np.float32],
+    pull: NDArray[np.float32],
+) -> None:
+    """Set each frame's expected inverse variances, and its expected means times these, over its state's components."""
+    num_dimensions = features.shape[1]
+    posterior = np.zeros(np.max(first[1:] - first[:-1]), np.float32)
+    for frame in range(features.shape[0]):
+        begin, end = first[states[frame]], first[states[frame] + 1]
+        best = np.float32(-np.inf)
+        for place in range(begin, end):
+            value = constant[place]
+            for axis in range(num_dimensions):
+                value += features[frame, axis] * (linear[place, axis] + features[frame, axis] * square[place, axis])
+            posterior[place - begin] = value
+            best = max(best, value)
+        norm = np.float32(0)
+        for place in range(end - begin):
+            posterior[place] = np.exp(posterior[place] - best)
+            norm += posterior[place]
+        for place in range(begin, end):
+            share = posterior[place - begin] / norm
+            for axis in range(num_dimensions):
+                precision[frame, axis] -= 2 * share * square[place, axis]
+                pull[frame, axis] += share * linear[place, axis]
+
+
 def _compiled(signature: str, function: Any, *, fast: bool = False) -> Any:
     # Explicit signatures: a process that finds the cache compiles nothing.
     return njit(signature, cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"} if fast else False)(function)
@@ -184,6 +242,10 @@ search = _compiled(
 trace = _compiled("i8(u1[:,::1], i4[::1], i4[::1], i4[::1], i8, i8, i4[::1])", _trace)
 mix = _compiled("void(f4[:,::1], i4[::1], f4[:,::1])", _mix, fast=True)
 slopes = _compiled("f4[:,::1](f4[:,::1], f4[::1], f4[::1], i8)", _slopes, fast=True)
+own = _compiled("void(f4[:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f4[::1])", _own, fast=True)
+pulls = _compiled(
+    "void(f4[:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f4[:,::1], f4[:,::1])", _pulls, fast=True
+)
 gather = _compiled(
     "f8(f4[:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f8[::1], f8[:,::1], f8[:,::1])",
     _gather,

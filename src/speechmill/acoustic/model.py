@@ -17,6 +17,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from speechmill.acoustic.confidence import Norms, typical
 from speechmill.acoustic.features import FeatureConfig
 from speechmill.acoustic.gmm import Mixtures
 from speechmill.acoustic.graph import Variant
@@ -64,6 +65,7 @@ class AcousticModel(Struct, frozen=True):
     mixtures: Mixtures
     steps: Steps
     average: Adaptation  # of all speakers
+    norms: Norms  # what is usual for each phone: by it an alignment is judged
     pause: float = -0.7  # log-probability of a pause between words
     said: tuple[Said, ...] = ()
 
@@ -101,6 +103,8 @@ def _arrays(model: AcousticModel) -> dict[str, NDArray[Any]]:
         "leave": model.steps.leave,
         "mean": model.average.mean,
         "deviation": model.average.deviation,
+        "usual": model.norms.mean,
+        "usual_deviation": model.norms.deviation,
     }
 
 
@@ -158,7 +162,19 @@ def _checked(head: _Head, arrays: dict[str, NDArray[Any]]) -> AcousticModel:
     average = Adaptation(*(_array(arrays, name, np.float32, (num_static,)) for name in ("mean", "deviation")))
     if (average.deviation <= 0).any():
         raise ValueError("deviation must be above 0")
-    return AcousticModel(head.card, head.features, tying, mixtures, steps, average, head.pause, head.said)
+    norms = _norms(arrays, len(head.phones))
+    return AcousticModel(head.card, head.features, tying, mixtures, steps, average, norms, head.pause, head.said)
+
+
+def _norms(arrays: dict[str, NDArray[Any]], num_phones: int) -> Norms:
+    """Return what is usual for each phone; typical values where a model was made before they were counted."""
+    if "usual" not in arrays:
+        return typical(num_phones)
+    names = ("usual", "usual_deviation")
+    norms = Norms(*(_array(arrays, name, np.float64, (num_phones, 2)) for name in names))
+    if (norms.deviation < 0).any():
+        raise ValueError("usual_deviation must not be below 0")
+    return norms
 
 
 def _tying(phones: tuple[str, ...], arrays: dict[str, NDArray[Any]]) -> Tying:

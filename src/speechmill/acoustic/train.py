@@ -19,9 +19,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from speechmill.acoustic.confidence import Norms, usual
 from speechmill.acoustic.corpus import Corpus
 from speechmill.acoustic.features import FeatureConfig
-from speechmill.acoustic.gmm import Mixtures, estimated, single, split, state_counts
+from speechmill.acoustic.gmm import Mixtures, Scorer, estimated, single, split, state_counts
 from speechmill.acoustic.graph import Graph, build
 from speechmill.acoustic.model import AcousticModel, Card, Said
 from speechmill.acoustic.monophone import first_choice, flat
@@ -257,9 +258,15 @@ class _Training:
             mixtures=rounded(self._mixtures),
             steps=self._steps,
             average=self._corpus.average,
+            norms=self._norms(),
             pause=float(pause),
             said=heard,
         )
+
+    def _norms(self) -> Norms:
+        """Count what is usual for each phone in the last alignment."""
+        paths = self._outcome.paths if self._outcome else []
+        return usual(self._corpus, self._graphs, paths, self._front, Scorer(rounded(self._mixtures)), self._tying)
 
     def _heard(self) -> tuple[Said, ...]:
         """Count pronunciations, and pauses between words, in the last alignment."""
