@@ -45,6 +45,7 @@ MODEL, LEXICON, OOV, G2P = "model.npz", "lexicon.dict", "oov.tsv", "g2p.npz"
 NONE = "none"  # for `g2p`: what the lexicon lacks is unknown speech
 USED = "lexicon.json"  # which one was chosen by language: another installation might choose another one
 TONAL = frozenset({"vi", "th", "lo", "zh", "yue", "my", "yo", "ig", "ha"})
+_LONGEST_S = 90.0  # at once; a segment as long is a text without times, of a recording to be cut first
 _ADAPT_S = 120.0  # of a speaker's speech in a recording that are listened to before it is aligned
 
 
@@ -236,6 +237,10 @@ class Backend:
             raise Unalignable("no-words", "the text has no letter and no digit")
         aligner = self._opened()
         self._check(aligner, language)
+        if len(samples) > _LONGEST_S * WORKING_HZ:
+            raise Unalignable(
+                "long-without-times", f"{len(samples) / WORKING_HZ:.0f} s; say {{sidecar: {{place: graphemes}}}}"
+            )
         said = _with_numbers(said)
         found = aligner.align(samples, said.ways, speaker=voice)
         if found.score < self._config.min_score:

@@ -17,6 +17,7 @@ from speechmill.core.registry import Choice, knows_language
 from speechmill.core.stage import Item, Patch, Resources
 from speechmill.core.types import Canonical, Transcript
 from speechmill.stages.glue import Glue
+from speechmill.stages.place import placed
 
 
 class Transcribe(Glue):
@@ -51,6 +52,8 @@ class Transcribe(Glue):
         found: Transcript | None
         if self.choices[index].family == "transcripts":
             found = _checked(self.backend(index).read(item.source, canonical.duration), len(canonical.paths))
+            lexicon = getattr(self.choices[index].config, "place", None)
+            found = placed(found, item, lexicon) if found and lexicon else found
         elif not item.columns["speech"]:
             found = None  # nothing to recognise: a recogniser would only invent
         else:

@@ -26,10 +26,11 @@ LANGUAGES = None
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """How to read TextGrids."""
+    """How to read TextGrids, and what to do with text that has no times."""
 
     tier: str | None = None  # glob of the utterance tiers' names; None: all tiers but words and phones
     pause_s: float = 0.5  # in a TextGrid of words only, a longer pause starts a new utterance
+    place: str | None = None  # the lexicon's name by which a long recording's one text is found in its audio; None: not
 
 
 class Backend:
