@@ -23,7 +23,6 @@ from speechmill.acoustic.corpus import Corpus
 from speechmill.acoustic.features import FeatureConfig
 from speechmill.acoustic.gmm import Mixtures, estimated, single, split, state_counts
 from speechmill.acoustic.graph import Graph, build
-from speechmill.acoustic.model import AcousticModel, Card, save
 from speechmill.acoustic.passes import Outcome, aligned, even_steps, gathered
 from speechmill.acoustic.pronounce import Pronounced
 from speechmill.acoustic.trees import PHONE_STATES, Lookup, monophones
@@ -35,6 +34,7 @@ CLIPS = 160  # half an hour; three and a half minutes served nearly as well
 SCHEDULE = (1, 2, 4, 4, 8, 8)  # Gaussians a state
 SILENCE_SIZE, UNKNOWN_SIZE = 16, 16
 FLOOR, MIN_COUNT, COMPONENT_FRAMES = 0.05, 4.0, 30
+LICENCE = "CC BY 4.0: made of LibriSpeech (Panayotov et al. 2015), heard by pocketsphinx with CMUdict"
 NOT_SPEECH = ("SIL", "+SPN+", "+NSN+")
 HZ = 100  # pocketsphinx's frames
 
@@ -54,9 +54,9 @@ def main() -> None:
         heard = {clip.stem: phones for clip in clips if (phones := listen(clip))}
     if options.alignments:
         options.alignments.write_text(json.dumps(heard))
-    model = trained([clip for clip in clips if clip.stem in heard], heard)
-    save(model, options.out)
-    print(f"{len(heard)} clips, {model.card.hours:.2f} h; {options.out}: {options.out.stat().st_size} bytes")
+    made = trained([clip for clip in clips if clip.stem in heard], heard)
+    seed.write(made, options.out)
+    print(f"{len(heard)} clips, {made.card.hours:.2f} h; {options.out}: {options.out.stat().st_size} bytes")
 
 
 def listen(clip: Path) -> Phones:
@@ -92,7 +92,7 @@ def once(decoder: Any, content: bytes) -> None:
     decoder.end_utt()
 
 
-def trained(clips: list[Path], heard: dict[str, Phones]) -> AcousticModel:
+def trained(clips: list[Path], heard: dict[str, Phones]) -> seed.Seed:
     """Train on clips, from what was heard in them."""
     spoken = {clip.stem: words_of(heard[clip.stem]) for clip in clips}
     entries = {" ".join(word): (Pronunciation(word),) for words in spoken.values() for word in words}
@@ -114,16 +114,7 @@ def trained(clips: list[Path], heard: dict[str, Phones]) -> AcousticModel:
             mixtures, outcome = improved(corpus, graphs, front, mixtures, floor, size)
         mixtures = unknown(corpus, graphs, front, mixtures, outcome, floor)
         hours = round(corpus.num_frames * config.hop_ms / 3.6e6, 3)
-        card = Card(
-            name="seed",
-            language="en",
-            licence="CC BY 4.0: made of LibriSpeech (Panayotov et al. 2015), heard by pocketsphinx and CMUdict",
-            hours=hours,
-            utterances=len(corpus.utterances),
-            speakers=corpus.num_speakers,
-            phones=tying.phones[2:],
-        )
-        return AcousticModel(card, config, tying, coarse(mixtures), outcome.stay.steps(), corpus.average)
+        return seed.Seed(seed.SeedCard(LICENCE, hours, config, tying.phones[2:]), mixtures)
 
 
 def words_of(phones: Phones) -> list[tuple[str, ...]]:
@@ -188,12 +179,6 @@ def unknown(
             return mixtures
         wanted[PHONE_STATES] *= 2
         mixtures = split(mixtures, wanted)
-
-
-def coarse(mixtures: Mixtures) -> Mixtures:
-    """Round to half precision: the file is half as large, and no boundary moves."""
-    rounded = (array.astype(np.float16).astype(np.float64) for array in (mixtures.means, mixtures.variances))
-    return Mixtures(mixtures.first, mixtures.weights.astype(np.float32).astype(np.float64), *rounded)
 
 
 if __name__ == "__main__":

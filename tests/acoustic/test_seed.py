@@ -15,7 +15,7 @@ def test_the_seed_is_made_of_the_features_that_training_uses():
 
 def test_the_seed_is_small_and_says_whose_speech_it_is():
     assert seed.FILE.stat().st_size < 300_000
-    assert "LibriSpeech" in seed.model().card.licence
+    assert "LibriSpeech" in seed.read().card.licence
 
 
 def test_pitch_and_voicing_are_not_among_the_columns_the_seed_knows():

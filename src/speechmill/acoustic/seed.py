@@ -16,30 +16,59 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from speechmill.acoustic.features import FeatureConfig
 from speechmill.acoustic.gmm import Mixtures
-from speechmill.acoustic.model import AcousticModel, load
-from speechmill.acoustic.trees import Tying
+from speechmill.acoustic.trees import PHONE_STATES, Tying
 
 FILE = Path(__file__).with_name("seed.npz")
 _TABLES = Path(__file__).with_name("seed.toml")
 _ARPABET = re.compile(r"([A-Z]{1,2})[0-9]?")
+_SILENCE, _UNKNOWN = (0, 1, 2), (3, 3, 3)
 _LETTER_NAME = re.compile(r"(?:LETTER|CHARACTER|SIGN)\b.* ([A-Z])[A-Z]*$")
 
 
+class SeedCard(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the seed was made of."""
+
+    licence: str
+    hours: float
+    features: FeatureConfig
+    phones: tuple[str, ...]  # ARPAbet
+
+
+class Seed(Struct, frozen=True):
+    """Gaussians of silence (states 0 to 2), any speech (3), and of each phone's three places."""
+
+    card: SeedCard
+    mixtures: Mixtures
+
+
 @functools.lru_cache(maxsize=1)
-def model() -> AcousticModel:
-    """Return the seed."""
-    return load(FILE)
+def read() -> Seed:
+    """Return the seed that is part of the package."""
+    with np.load(FILE, allow_pickle=False) as arrays:
+        card = msgspec.json.decode(arrays["card"].tobytes(), type=SeedCard)
+        means, variances = (arrays[name].astype(np.float64) for name in ("means", "variances"))
+        return Seed(card, Mixtures(arrays["first"], arrays["weights"].astype(np.float64), means, variances))
+
+
+def write(seed: Seed, path: Path) -> None:
+    """Write a seed, rounded to half precision: no boundary moves by it."""
+    found = seed.mixtures
+    halves = {name: getattr(found, name).astype(np.float16) for name in ("means", "variances")}
+    card = np.frombuffer(msgspec.json.encode(seed.card), np.uint8)
+    np.savez_compressed(path, card=card, first=found.first, weights=found.weights.astype(np.float32), **halves)
 
 
 def fits(config: FeatureConfig) -> bool:
     """Tell whether the seed was made of features like these; pitch doesn't count, for it knows none."""
-    return replace(config, pitch=False) == model().features
+    return replace(config, pitch=False) == read().card.features
 
 
 def columns(config: FeatureConfig) -> NDArray[np.int64]:
@@ -49,12 +78,11 @@ def columns(config: FeatureConfig) -> NDArray[np.int64]:
 
 def mixtures(tying: Tying) -> Mixtures:
     """Return a first guess at the states of monophones: each has the Gaussians of the seed's phones that it is like."""
-    known = model()
-    index = {phone: number for number, phone in enumerate(known.tying.phones)}
+    known = read()
     like = likened(tying.phones[2:])
-    sources: dict[int, tuple[tuple[int, ...], ...]] = {0: ((0, 1, 2),), 1: ((3, 3, 3),)}
+    sources = {0: [_SILENCE], 1: [_UNKNOWN]}
     for number, phone in enumerate(tying.phones[2:], start=2):
-        sources[number] = tuple(_states(known, index[one]) for one in like[phone]) or sources[1]
+        sources[number] = [_states(known.card.phones.index(one)) for one in like[phone]] or [_UNKNOWN]
     pooled: dict[int, list[int]] = {}
     for number, roots in enumerate(tying.roots):
         for place, root in enumerate(roots):
@@ -62,8 +90,8 @@ def mixtures(tying: Tying) -> Mixtures:
     return _joined(known.mixtures, [sorted(set(pooled[state])) for state in range(tying.num_states)])
 
 
-def _states(known: AcousticModel, phone: int) -> tuple[int, ...]:
-    return tuple(int(known.tying.nodes[root, 1]) for root in known.tying.roots[phone])
+def _states(phone: int) -> tuple[int, ...]:
+    return tuple(range(4 + phone * PHONE_STATES, 4 + (phone + 1) * PHONE_STATES))
 
 
 def _joined(found: Mixtures, pooled: list[list[int]]) -> Mixtures:
@@ -92,7 +120,7 @@ def likened(symbols: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 def _arpabet(symbol: str) -> tuple[str, ...]:
     match = _ARPABET.fullmatch(symbol)
-    return (match[1],) if match and match[1] in model().card.phones else ()
+    return (match[1],) if match and match[1] in read().card.phones else ()
 
 
 def _base(symbol: str) -> str:
