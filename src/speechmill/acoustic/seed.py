@@ -80,7 +80,7 @@ def mixtures(tying: Tying) -> Mixtures:
     """Return a first guess at the states of monophones: each has the Gaussians of the seed's phones that it is like."""
     known = read()
     like = likened(tying.phones[2:])
-    sources = {0: [_SILENCE], 1: [_UNKNOWN]}
+    sources: dict[int, list[tuple[int, ...]]] = {0: [_SILENCE], 1: [_UNKNOWN]}
     for number, phone in enumerate(tying.phones[2:], start=2):
         sources[number] = [_states(known.card.phones.index(one)) for one in like[phone]] or [_UNKNOWN]
     pooled: dict[int, list[int]] = {}
