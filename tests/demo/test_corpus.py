@@ -22,12 +22,16 @@ Made = tuple[Path, Truth]
 
 def test_made_twice_it_is_the_same_to_the_byte(made: Made, tmp_path: Path) -> None:
     folder, truth = made
-    assert make(tmp_path) == truth
+    again = tmp_path / "corpus"
+    assert make(again) == truth
     names = sorted(path.name for path in folder.iterdir())
     assert len(names) == 12
-    assert names == sorted(path.name for path in tmp_path.iterdir())
+    assert names == sorted(path.name for path in again.iterdir())
     for name in names:
-        assert (folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
+        assert (folder / name).read_bytes() == (again / name).read_bytes(), name
+    curated = sorted(path.relative_to(folder.parent) for path in folder.parent.glob("curated/*/*"))
+    assert len(curated) == 2 * 144
+    assert all((folder.parent / path).read_bytes() == (tmp_path / path).read_bytes() for path in curated)
 
 
 def test_the_truth_can_be_read_again(made: Made) -> None:
@@ -143,6 +147,19 @@ def test_the_corpus_file_can_be_loaded(made: Made) -> None:
     corpus = load(made[0] / "corpus.yaml")
     assert corpus.name == "speechmill-demo"
     assert corpus.store == (made[0].parent / "workspace").resolve()
+
+
+def test_the_aligner_is_trained_on_other_readers_and_sentences(made: Made) -> None:
+    folder, truth = made
+    config = load(folder / "corpus.yaml").align.config
+    assert Path(config.train_on).resolve() == (folder.parent / "curated").resolve()
+    texts = {path.read_text(encoding="utf-8").strip() for path in folder.parent.glob("curated/*/*.lab")}
+    assert len(texts) == 72
+    assert not any(text in true.text for text in texts for true in truth.recordings)
+    readers = {path.name for path in (folder.parent / "curated").iterdir()}
+    assert readers == {"en_Mark", "en_Fay", "vi_Sơn", "vi_Hoa"}
+    seconds = sum(probe(path).duration or 0.0 for path in folder.parent.glob("curated/*/*.flac"))
+    assert 360 < seconds < 540
 
 
 def test_turns_bridge_short_pauses_of_one_speaker_only() -> None:

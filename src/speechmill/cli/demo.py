@@ -22,7 +22,9 @@ SHOWN = {
     "cer": "CER",
     "der": "DER",
     "word_start_median_ms": "word start, median",
+    "word_start_mean_ms": "mean",
     "word_end_median_ms": "word end, median",
+    "word_end_mean_ms": "mean",
 }
 BROKEN = 2  # the demo has a broken and an empty file on purpose
 

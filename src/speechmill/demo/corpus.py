@@ -2,7 +2,8 @@
 """The demo corpus: a two-speaker podcast in English and Vietnamese, of which everything is known.
 
 About two and a half minutes of synthesised speech, music, noise and silence, and two files that no program
-can decode. `truth.json` beside it says when who said which word, to the sample of the synthesiser.
+can decode. `truth.json` beside it says when who said which word, to the sample of the synthesiser. What the aligner
+is trained on is no part of it: see `curated`.
 It shows the pipeline and checks it; synthetic voices say nothing about accuracy on people.
 """
 
@@ -21,6 +22,7 @@ from speechmill.core.files import write_bytes
 from speechmill.core.stage import Samples
 from speechmill.core.timebase import on_millisecond, tick, to_samples, to_seconds
 from speechmill.core.types import Interval, Turn, Utterance, Word
+from speechmill.demo import curated
 from speechmill.demo.espeak import Line, Spoken, speak
 from speechmill.demo.script import JINGLE_S, READ, SCRIPTS, TALK, VIETNAMESE, Script, Voice
 from speechmill.demo.sound import at_level, music, pink_noise, write_lossy
@@ -93,9 +95,11 @@ class Performance(Struct, frozen=True):
 def make(folder: Path) -> Truth:
     """Write the corpus into a folder: audio, transcripts, recordings.tsv, corpus.yaml and truth.json.
 
-    The same bytes each time on one machine. Raises MissingDependency where espeakng-loader is absent.
+    And, into `curated` beside it, what the corpus file trains the aligner on. The same bytes each time on one
+    machine. Raises MissingDependency where espeakng-loader is absent.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    curated.write(folder.parent / curated.CURATED)
     performances = perform(SCRIPTS)
     talk, read, vietnamese = performances
     recordings = (
@@ -272,13 +276,13 @@ def _table(recordings: Iterable[TrueRecording]) -> str:
     return "\n".join(lines) + "\n"
 
 
+# No `language`: recordings.tsv says it of each, and one model serves both.
 _CORPUS_FILE = """\
 name: speechmill-demo
-language: en
 sources:
   - local: {path: .}
 transcript: [sidecar, pocketsphinx]
-align: pocketsphinx                # English only: Vietnamese word times will be named as missing
+align: {gmm: {train_on: ../curated, lexicon: graphemes}}   # a model of both languages, trained on other readers
 filter: {preset: asr-broad, rules: ["dnsmos_ovrl >= 2.5"]}
 export: [huggingface, lhotse, nemo, textgrid, rttm]
 store: ../workspace
