@@ -50,7 +50,7 @@ def test_two_words_with_and_without_a_pause_between():
 def test_a_neighbour_across_words_counts_only_without_a_pause():
     found = paths(build(((("a",),), (("b",),)), WORDS, contextual, PAUSE))
     assert (10, 11, 12, 30, 31, 32) in found
-    assert (10, 11, 12, *[0] * 4, *[1] * 4, *[2] * 4, 20, 21, 22) in found  # a pause lasts twelve frames
+    assert (10, 11, 12, *[0] * 7, *[1] * 7, *[2] * 7, 20, 21, 22) in found  # a pause lasts 21 frames
     assert not any(path[-3:] == (20, 21, 22) and 0 not in path for path in found)
 
 

@@ -6,19 +6,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from speechmill.acoustic.aligner import Aligner
 from speechmill.acoustic.corpus import Corpus
-from speechmill.acoustic.features import static
-from speechmill.acoustic.gmm import Mixtures, Statistics
+from speechmill.acoustic.features import Matrix, static
+from speechmill.acoustic.fmllr import Evidence
+from speechmill.acoustic.gmm import Mixtures, Scorer, Statistics
 from speechmill.acoustic.model import AcousticModel
-from speechmill.acoustic.normalise import Adaptation, Moments
+from speechmill.acoustic.normalise import Adaptation, Moments, normalised
 from speechmill.acoustic.passes import aligned
 from speechmill.acoustic.train import Options, TrainingError, rounded, sampled
 from speechmill.acoustic.types import Example
+from speechmill.acoustic.viterbi import search
 from speechmill.core.errors import ItemError
 from speechmill.formats.lexicon import Lexicon
 
@@ -31,21 +33,39 @@ _PRIOR_FRAMES = 20.0  # what the old mean of a Gaussian counts for beside new fr
 def adaptation(aligner: Aligner, examples: Sequence[Example]) -> Adaptation:
     """Return how one speaker's features are normalised, from two minutes of its examples.
 
-    Examples that can't be read are passed over here: who aligns them says why.
+    Where the model was trained with speakers' transforms, they are aligned and give one too. Examples that can't be
+    read or aligned are passed over here: who aligns them says why.
     """
     config = aligner.model.features
     moments = Moments(config.num_static)
+    kept: list[tuple[Example, Matrix]] = []
     seconds = 0.0
     for example in sorted(examples, key=lambda one: one.key):
         if seconds >= _ENOUGH_S:
             break
         try:
-            moments.add(static(example.read(), config))
+            kept.append((example, static(example.read(), config)))
         except ItemError:
             continue
+        moments.add(kept[-1][1])
         seconds += example.duration
     moments.add_prior(aligner.model.average)
-    return moments.normalisation()
+    plain = moments.normalisation()
+    return replace(plain, transform=_transform(aligner, kept, plain)) if aligner.model.transforms else plain
+
+
+def _transform(
+    aligner: Aligner, kept: Sequence[tuple[Example, Matrix]], plain: Adaptation
+) -> NDArray[np.float32] | None:
+    evidence = Evidence(aligner.model.features.num_dimensions)
+    scorer = Scorer(aligner.model.mixtures)
+    for example, raw in kept:
+        features = normalised(raw, plain, aligner.model.features)
+        graph = aligner.graph(example.ways)
+        path = search(features, graph, scorer, aligner.model.steps)
+        if path is not None:
+            evidence.add(features, graph.states[path.states], scorer)
+    return evidence.transform()
 
 
 def adapted_model(
@@ -70,13 +90,13 @@ def adapted_model(
             if not outcome.frames:
                 raise TrainingError(f"none of {len(examples)} utterances could be aligned. See: speechmill validate")
             mixtures = moved(model.mixtures, outcome.statistics)
-        card = msgspec.structs.replace(
+        card = replace(
             model.card,
             hours=round(model.card.hours + corpus.num_frames * model.features.hop_ms / 3.6e6, 4),
             utterances=model.card.utterances + len(corpus.utterances),
             speakers=model.card.speakers + corpus.num_speakers,
         )
-    return msgspec.structs.replace(model, card=card, mixtures=rounded(mixtures))
+    return replace(model, card=card, mixtures=rounded(mixtures))
 
 
 def moved(mixtures: Mixtures, statistics: Statistics) -> Mixtures:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from speechmill.acoustic.features import FeatureConfig, Matrix, static
 from speechmill.acoustic.normalise import Adaptation, Moments, normalised
@@ -99,6 +101,11 @@ class Corpus:
     @property
     def num_speakers(self) -> int:
         return len(self._speakers)
+
+    def transform(self, transforms: Mapping[str, NDArray[np.float32] | None]) -> None:
+        """Give speakers their transforms."""
+        for speaker, one in transforms.items():
+            self._speakers[speaker] = replace(self._speakers[speaker], transform=one)
 
     @property
     def num_frames(self) -> int:

@@ -19,7 +19,7 @@ from speechmill.acoustic.types import Ways
 SILENCE = "<sil>"
 UNKNOWN = "<unk>"  # any speech; how a word that the lexicon lacks is heard
 _MAX_SOURCES = 200  # the search counts a state's sources in a byte
-_PAUSE_STATES = 12  # frames that a pause between words lasts at least: less is a stop consonant
+_PAUSE_STATES = 20  # frames that a pause between words lasts at least: what is shorter is a stop consonant's
 _SHARED_SOURCES = 4  # what leads to several places through more than this gets a state of its own
 
 States = Callable[[str, str, str], tuple[int, ...]]  # phone, left and right neighbour -> states of the model

@@ -68,6 +68,7 @@ class AcousticModel(Struct, frozen=True):
     norms: Norms  # what is usual for each phone: by it an alignment is judged
     pause: float = -0.7  # log-probability of a pause between words
     said: tuple[Said, ...] = ()
+    transforms: bool = False  # trained with speakers' transforms: who aligns should estimate them too
 
     @property
     def digest(self) -> str:
@@ -88,6 +89,7 @@ class _Head(Struct, frozen=True, forbid_unknown_fields=True):
     phones: tuple[str, ...]
     pause: float
     said: tuple[Said, ...]
+    transforms: bool = False
 
 
 def _arrays(model: AcousticModel) -> dict[str, NDArray[Any]]:
@@ -110,7 +112,7 @@ def _arrays(model: AcousticModel) -> dict[str, NDArray[Any]]:
 
 def save(model: AcousticModel, path: Path) -> None:
     """Write a model, whole or not at all; equal models are equal files."""
-    head = _Head(FORMAT, model.card, model.features, model.tying.phones, model.pause, model.said)
+    head = _Head(FORMAT, model.card, model.features, model.tying.phones, model.pause, model.said, model.transforms)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("card.json"), msgspec.json.format(msgspec.json.encode(head)))
@@ -163,7 +165,9 @@ def _checked(head: _Head, arrays: dict[str, NDArray[Any]]) -> AcousticModel:
     if (average.deviation <= 0).any():
         raise ValueError("deviation must be above 0")
     norms = _norms(arrays, len(head.phones))
-    return AcousticModel(head.card, head.features, tying, mixtures, steps, average, norms, head.pause, head.said)
+    return AcousticModel(
+        head.card, head.features, tying, mixtures, steps, average, norms, head.pause, head.said, head.transforms
+    )
 
 
 def _norms(arrays: dict[str, NDArray[Any]], num_phones: int) -> Norms:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from speechmill.acoustic.features import FeatureConfig, Matrix, dynamic
+from speechmill.acoustic.products import product
 
 _PRIOR_FRAMES = 100.0  # half a second
 
@@ -69,5 +70,13 @@ def of_utterance(features: Matrix, prior: Adaptation) -> Adaptation:
 
 
 def normalised(features: Matrix, adaptation: Adaptation, config: FeatureConfig) -> Matrix:
-    """Return (frames, num_dimensions) of static features: normalised, with slopes."""
-    return dynamic(features, config, adaptation.mean, np.float32(1) / adaptation.deviation)
+    """Return (frames, num_dimensions) of static features: normalised, with slopes, transformed."""
+    found = dynamic(features, config, adaptation.mean, np.float32(1) / adaptation.deviation)
+    return transformed(found, adaptation.transform)
+
+
+def transformed(features: Matrix, transform: NDArray[np.float32] | None) -> Matrix:
+    """Return features as a speaker's transform makes them."""
+    if transform is None:
+        return features
+    return product(features, np.ascontiguousarray(transform[:, :-1].T)) + transform[:, -1]

@@ -19,9 +19,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from speechmill.acoustic import seed
 from speechmill.acoustic.confidence import Norms, usual
 from speechmill.acoustic.corpus import Corpus
 from speechmill.acoustic.features import FeatureConfig
+from speechmill.acoustic.fmllr import Evidence
 from speechmill.acoustic.gmm import Mixtures, Scorer, estimated, single, split, state_counts
 from speechmill.acoustic.graph import Graph, build
 from speechmill.acoustic.model import AcousticModel, Card, Said
@@ -53,13 +55,18 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     max_hours: float = 10.0  # more speech of the same kind hardly moves boundaries, and costs time
     tonal: bool = False  # pitch and voicing as features; tones of a phone share its tree
     features: FeatureConfig = FeatureConfig()
-    monophones: tuple[int, ...] = (1, 1, 1, 1, 1, 1, 2, 2, 4, 4)  # Gaussians a state, at most, in each alignment, ...
-    triphones: tuple[int, ...] = (1, 1, 2, 2, 4, 4)  # ... and of phones between their neighbours; none: monophones stay
+    from_seed: bool = True  # the first alignment is that of a small model of English phones; else phones lie evenly
+    monophones: tuple[int, ...] = (1, 1, 2, 2, 4, 4, 8, 8, 8)  # Gaussians a state, at most, in each alignment, ...
+    # ... and of phones between their neighbours. None: monophones stay, which time minutes of speech better than they.
+    triphones: tuple[int, ...] = ()
     component_frames: int = 50  # ... and one for this many frames
+    # Alignments, by number, before which speakers get new transforms (SAT). None: on minutes of speech boundaries got
+    # worse by half a millisecond, and it costs a third of the time.
+    adapt_before: tuple[int, ...] = ()
     max_leaves: int = 2000  # states of all triphones, at most
     leaf_frames: int = 100  # of which a state is made at least
     silence_factor: int = 4  # times as many Gaussians for silence, noise and breath as for a phone's state
-    variance_floor: float = 0.01  # of the variance of all frames: no Gaussian's falls below
+    variance_floor: float = 0.05  # of the variance of all frames: no Gaussian's falls below
     unknown_components: int = 16  # Gaussians of unknown speech
     name: str = ""
     language: str = ""
@@ -164,8 +171,21 @@ class _Training:
         variance = np.maximum(whole.square[0] / whole.count[0] - mean**2, 1e-3)
         mixtures = single(self._tying.num_states, mean, variance)
         floor = self._options.variance_floor * variance
-        statistics = gathered(self._corpus, self._flat, self._front, mixtures)
+        statistics = gathered(self._corpus, self._first_alignment(), self._front, mixtures)
         return estimated(mixtures, statistics, floor, _MIN_COUNT), floor
+
+    def _first_alignment(self) -> Callable[[int], NDArray[np.int32] | None]:
+        """Return what gives each utterance's states before there is a model: the seed, or an even division."""
+        if not (self._options.from_seed and seed.fits(self._corpus.config)):
+            return self._flat
+        known = seed.columns(self._corpus.config)
+        guess = seed.mixtures(self._tying)
+        steps = even_steps(self._tying.num_states)
+        outcome = aligned(self._corpus, self._graphs, lambda number: self._front(number)[:, known], guess, steps)
+        return lambda number: self._states(number, outcome.paths[number])
+
+    def _states(self, number: int, path: NDArray[np.int32] | None) -> NDArray[np.int32] | None:
+        return None if path is None else self._graphs[number].states[path]
 
     def _front(self, number: int) -> NDArray[np.float32]:
         return self._corpus.features(self._corpus.utterances[number])
@@ -184,16 +204,39 @@ class _Training:
         """Train."""
         options = self._options
         total = len(options.monophones) + len(options.triphones)
-        for number, size in enumerate(options.monophones):
+        for number, size in enumerate(options.monophones + options.triphones):
             say("training", number / total)
-            self._pass(size)
-        if options.triphones:
-            self._tie()
-        for number, size in enumerate(options.triphones):
-            say("training", (len(options.monophones) + number) / total)
+            if number == len(options.monophones):
+                self._tie()
+            if number in options.adapt_before:
+                self._adapt()
             self._pass(size)
         self._unknown()
         say("training", 1.0)
+
+    def _adapt(self) -> None:
+        """Give every speaker with enough speech a transform: that of plain features, by the last alignment."""
+        self._corpus.transform(dict.fromkeys({one.speaker for one in self._corpus.utterances}))
+        evidence: dict[str, Evidence] = {}
+        for found in self._corpus.each(self._evidence(Scorer(self._mixtures))):
+            for speaker, one in found.items():
+                evidence.setdefault(speaker, Evidence(self._corpus.config.num_dimensions)).merge(one)
+        self._corpus.transform({speaker: one.transform() for speaker, one in evidence.items()})
+
+    def _evidence(self, scorer: Scorer) -> Callable[[range], dict[str, Evidence]]:
+        paths = self._outcome.paths if self._outcome else []
+
+        def work(chunk: range) -> dict[str, Evidence]:
+            found: dict[str, Evidence] = {}
+            for number in chunk:
+                states = self._states(number, paths[number])
+                if states is not None:
+                    speaker = self._corpus.utterances[number].speaker
+                    one = found.setdefault(speaker, Evidence(self._corpus.config.num_dimensions))
+                    one.add(self._front(number), states, scorer)
+            return found
+
+        return work
 
     def _tie(self) -> None:
         """Go from phones to phones between their neighbours."""
@@ -258,6 +301,7 @@ class _Training:
             mixtures=rounded(self._mixtures),
             steps=self._steps,
             average=self._corpus.average,
+            transforms=bool(self._options.adapt_before),
             norms=self._norms(),
             pause=float(pause),
             said=heard,
