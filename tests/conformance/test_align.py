@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
@@ -13,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from speechmill.align import Lesson
 from speechmill.core import registry
 from speechmill.core.errors import Unalignable, UnsupportedLanguage
 from speechmill.core.stage import Context
@@ -31,11 +33,29 @@ def make(request, tmp_path):
         pytest.skip("the speech at hand is English")
     if not hasattr(module.Backend, "align"):
         pytest.skip("aligns a corpus, not a segment")
-    if hasattr(module, "trainer") and request.param not in OPTIONS:
-        pytest.skip("its model is trained on a corpus: see tests/align")
     options = OPTIONS[request.param](tmp_path) if request.param in OPTIONS else {}
     context = Context(tmp_path, _wheel_models)
+    if hasattr(module, "train"):
+        context = msgspec.structs.replace(context, made=request.getfixturevalue("trained")(request.param))
     return lambda: module.Backend(module.Config(**options), context)
+
+
+@pytest.fixture(scope="module")
+def trained(readings, tmp_path_factory):
+    """Return a maker of a model of a backend that trains one, made of the readings once."""
+
+    @functools.cache
+    def make_model(name: str) -> Path:
+        module, folder = registry.load("align", name), tmp_path_factory.mktemp(name)
+        lessons = [
+            Lesson(f"{i:02d}", len(samples) / 16_000, lambda samples=samples: samples, text, "en", "a reader")
+            for i, (samples, text) in enumerate(readings)
+        ]
+        texts = [*(text for _samples, text in readings), "hello there zzyzx unheard never said"]
+        module.train(module.Config(), lessons, lambda: [(text, "en") for text in texts], folder, lambda note: None)
+        return folder
+
+    return make_model
 
 
 def _random_network(folder: Path) -> dict[str, object]:
