@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from speechmill.acoustic import refine
 from speechmill.acoustic.checks import warnings
 from speechmill.acoustic.confidence import Filler, Judged, judged, phones_of, speech_outside
 from speechmill.acoustic.features import Matrix, static
@@ -42,8 +43,8 @@ class Span(Struct, frozen=True):
     """A phone of the path, in frames."""
 
     unit: Unit
-    start: int
-    end: int
+    start: float
+    end: float
 
 
 class Aligner:
@@ -58,6 +59,7 @@ class Aligner:
         self._filler = Filler(self._scorer, model.tying)
         self._index = {phone: number for number, phone in enumerate(model.tying.phones)}
         self._hop_s = model.features.hop / WORKING_HZ
+        self._sonorants = refine.sonorants(model.tying.phones[2:])
 
     def align(self, samples: Samples, ways: Ways, *, speaker: Adaptation | None = None) -> Aligned:
         """Return when the words of `ways` are said in (num_samples,) float32 of 16 kHz.
@@ -65,7 +67,7 @@ class Aligner:
         Raises Unalignable: no-text, no-speech, audio-too-short, no-alignment; AudioError("not-finite").
         """
         found = self.find(samples, ways, speaker=speaker)
-        return self._aligned(found, ways, len(samples) / WORKING_HZ)
+        return self._aligned(found, ways, samples)
 
     def find(self, samples: Samples, ways: Ways, *, speaker: Adaptation | None = None) -> Found:
         """Return the path through an utterance, and what judges it. Raises as `align`."""
@@ -93,11 +95,12 @@ class Aligner:
         """Return what may be heard where `ways` are said."""
         return build(ways, self._pronounced, self._lookup, self.model.pause)
 
-    def _aligned(self, found: Found, ways: Ways, duration: float) -> Aligned:
+    def _aligned(self, found: Found, ways: Ways, samples: Samples) -> Aligned:
         words: list[Word] = []
         phones: list[tuple[Word, ...]] = []
         chosen = [0] * len(ways)
-        spoken = words_of(found)
+        duration = len(samples) / WORKING_HZ
+        spoken = self._refined(words_of(found), samples)
         scores, outside = self._judged(found, len(spoken))
         for spans, score in zip(spoken, scores.words.tolist(), strict=True):
             unit = spans[0].unit
@@ -109,13 +112,26 @@ class Aligner:
         aligned = Aligned(tuple(words), tuple(phones), tuple(chosen), round(scores.score, 4))
         return replace(aligned, warnings=warnings(aligned, outside))
 
+    def _refined(self, spoken: list[list[Span]], samples: Samples) -> list[list[Span]]:
+        """End words where they fade: those before a pause, and the last one."""
+        limits = [*(spans[0].start for spans in spoken[1:]), len(samples) / WORKING_HZ / self._hop_s]
+        found = []
+        for spans, limit in zip(spoken, limits, strict=True):
+            last = spans[-1]
+            if last.end < limit and last.unit.phone in self._sonorants:
+                begin, end, until = (frame * self._hop_s for frame in (last.start, last.end, limit))
+                end = refine.faded(samples, begin, end, until, self._hop_s)
+                spans = [*spans[:-1], replace(last, end=end / self._hop_s)]
+            found.append(spans)
+        return found
+
     def _judged(self, found: Found, num_words: int) -> tuple[Judged, tuple[Interval, ...]]:
         """Return how sure the words are, and where somebody speaks outside of them."""
         phones = phones_of(found.graph, found.path.states, self._index)
         evidence = self._filler.evidence(found.features, found.graph.states[found.path.states], self._hop_s)
         return judged(phones, evidence, self.model.norms, num_words), speech_outside(phones, evidence)
 
-    def _word(self, symbol: str, start: int, end: int, duration: float, score: float | None) -> Word:
+    def _word(self, symbol: str, start: float, end: float, duration: float, score: float | None) -> Word:
         begin, stop = (tick(min(duration, frame * self._hop_s)) for frame in (start, end))
         return Word(symbol, begin, tick(stop - begin), score)
 
