@@ -21,6 +21,7 @@ Unit = tuple[int, int]  # numbers of letters and phones
 Cut = tuple[Unit, ...]
 
 STEPS: tuple[Unit, ...] = ((1, 1), (1, 0), (1, 2), (2, 1))
+_UNEQUAL, _AT_THE_ENDS = 0.1, 0.01  # how much less likely such units are at first than one letter with one phone
 MAX_LETTERS = MAX_PHONES = 2
 
 
@@ -42,7 +43,7 @@ def align(
     The first letter is never joined with the second, nor, with `end_apart`, the last with the one before.
     """
     groups, num_units = _lattices(letters, phones, size, end_apart)
-    probability = np.full(num_units, 1.0 / max(1, num_units))
+    probability = _first_guess(groups, num_units)
     for _ in range(iterations):
         counts = np.zeros(num_units)
         for group in groups:
@@ -95,6 +96,28 @@ def _keys(spelled: Ids, said: Ids, place: tuple[int, int, int], size: tuple[int,
     for column in range(MAX_PHONES):
         key = key * (size[1] + 1) + (said[:, j + column] if column < b else 0)
     return key
+
+
+def _first_guess(groups: Sequence[_Group], num_units: int) -> NDArray[np.float64]:
+    """Return what units are likely before anything is learnt: the commoner and the simpler.
+
+    All alike, the symbols at a word's ends would take up phones, and every letter the phone of its neighbour.
+    """
+    found = np.zeros(num_units)
+    for group in groups:
+        for (i, _, step), units in group.units.items():
+            a, b = STEPS[step]
+            at_the_ends = b > 0 and (i == 0 or i + a == group.num_letters)
+            weight = (
+                _AT_THE_ENDS
+                if at_the_ends
+                else 1.0
+                if (a, b) == (1, 1) or i in (0, group.num_letters - 1)
+                else _UNEQUAL
+            )
+            found += np.bincount(units, minlength=num_units) * weight
+    likely: NDArray[np.float64] = found / max(found.sum(), 1e-300)
+    return likely
 
 
 def _expect(group: _Group, probability: NDArray[np.float64], counts: NDArray[np.float64]) -> None:
