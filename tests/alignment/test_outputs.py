@@ -103,6 +103,12 @@ def test_nothing_is_written_where_nothing_was_aligned(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_an_earlier_run_wrote_goes_where_nothing_is_aligned_now(done, tmp_path):
+    write_outputs(done, tmp_path, Outputs(("textgrid", "json")))
+    write_outputs(all_failed(done.recording, "no-speech", ""), tmp_path, Outputs(("textgrid",)))
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["talk.json"]
+
+
 def test_two_tiers_of_one_speaker_keep_their_names(done):
     again = BOB.__class__("b/talk#3", "yes", "Bob", 2.0, 1.0, "Bob again")
     both = (done.outcomes[1], done.outcomes[1].__class__(again, 1, done.outcomes[1].words, 0.5))

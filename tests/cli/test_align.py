@@ -64,6 +64,22 @@ def test_one_file_with_its_text_just_works(speechmill, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["talk.TextGrid", "talk.txt", "talk.wav"]
 
 
+def test_a_textgrid_that_is_there_is_not_replaced_unless_it_is_asked_for(corpus, model, tmp_path):
+    letters.write_wav(tmp_path / "talk.wav", [letters.said("masa")[0]])
+    (tmp_path / "talk.txt").write_text("masa")
+    (tmp_path / "talk.TextGrid").write_text("my own work")
+    given = ("align", tmp_path / "talk.wav", tmp_path / "talk.txt", "--lexicon", corpus / "letters.dict")
+    with pytest.raises(ConfigError, match=r"talk\.TextGrid exists already"):
+        run(*given, "--model", model)
+    assert (tmp_path / "talk.TextGrid").read_text() == "my own work"
+    (tmp_path / "talk.txt").write_text("zzz")
+    assert run(*given, "--model", model, "--overwrite") == 1
+    assert (tmp_path / "talk.TextGrid").read_text() == "my own work"
+    (tmp_path / "talk.txt").write_text("masa")
+    assert run(*given, "--model", model, "--overwrite") == 0
+    assert labels(tmp_path / "talk.TextGrid")["words"] == ["masa"]
+
+
 def test_a_corpus_is_aligned_with_a_model_of_its_own_and_the_truth_is_found(corpus, tmp_path, capsys):
     status = run("align", corpus / "corpus", corpus / "letters.dict", tmp_path, "--json", "--format", "textgrid,json")
     summary = json.loads(capsys.readouterr().out)
@@ -149,7 +165,7 @@ def test_thai_without_blanks_is_parted_and_timed(tmp_path):
     assert run("align", tmp_path / "corpus", tmp_path / "out", "--language", "th") == 0
     found = labels(tmp_path / "out/00.TextGrid")
     assert "".join(found["words"]) == "มาสาสีมามาสา"
-    assert found["phones"] == list("มาสา") + ["สี"] + list("มามาสา")
+    assert found["phones"] == [*"มาสา", "สี", *"มามาสา"]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,9 @@ def _trained(lexicon: Lexicon) -> G2pBackend:
     from speechmill.g2p import joint
 
     if not joint.can_learn(lexicon):
-        raise ConfigError(f"{len(lexicon.entries)} words are too few to train a G2P model on. Name one: --g2p-model FILE")
+        raise ConfigError(
+            f"{len(lexicon.entries)} words are too few to train a G2P model on. Name one: --g2p-model FILE"
+        )
     return resolve(None, lexicon)
 
 

@@ -21,9 +21,8 @@ from speechmill.alignment.syllables import Syllabifier
 from speechmill.alignment.tiers import EAF, TEXTGRID
 from speechmill.core.files import write_bytes
 from speechmill.core.types import Word
-from speechmill.exporters.textgrid import in_order
 from speechmill.formats import ctm, eaf, textgrid
-from speechmill.formats.textgrid import IntervalTier, KeptTier, PointTier, TextGrid
+from speechmill.formats.textgrid import IntervalTier, KeptTier, PointTier, TextGrid, in_order
 
 Tier = IntervalTier | PointTier | KeptTier
 
@@ -37,13 +36,29 @@ class Outputs(Struct, frozen=True):
 
 
 def write_outputs(done: AlignedRecording, out: Path, outputs: Outputs) -> tuple[Path, ...]:
-    """Write what is asked for below `out`, where the file lies in its corpus; nothing where nothing was aligned."""
+    """Write what is asked for below `out`, where the file lies in its corpus; returns the paths.
+
+    Nothing where nothing was aligned: what an earlier run wrote there is removed, for it would pass for this one's;
+    but not beside the audio, where it may be somebody's own.
+    """
+    stem = out / done.recording.key
     if not any(one.words for one in done.outcomes):
+        if stem.parent.resolve() != done.recording.audio.parent.resolve():
+            for path in planned(done.recording, out, outputs):
+                path.unlink(missing_ok=True)
         return ()
-    kinds = dict.fromkeys(outputs.formats)
-    if done.recording.transcript.suffix.lower() == EAF:
-        kinds["eaf"] = None
-    return tuple(FORMATS[kind](done, out / done.recording.key, outputs) for kind in kinds)
+    return tuple(FORMATS[kind](done, stem, outputs) for kind in _kinds(done.recording, outputs))
+
+
+def planned(recording: Recording, out: Path, outputs: Outputs) -> tuple[Path, ...]:
+    """Return the files that are written for a recording."""
+    suffixes = {"textgrid": ".TextGrid"}
+    return tuple(_named(out / recording.key, suffixes.get(kind, f".{kind}")) for kind in _kinds(recording, outputs))
+
+
+def _kinds(recording: Recording, outputs: Outputs) -> list[str]:
+    more = ("eaf",) if recording.transcript.suffix.lower() == EAF else ()
+    return list(dict.fromkeys((*outputs.formats, *more)))
 
 
 def _write_textgrid(done: AlignedRecording, stem: Path, outputs: Outputs) -> Path:

@@ -65,6 +65,7 @@ def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--tonal", is_flag=True, help="Train with pitch, for languages with tones.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of training.")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: one per core.")
+@click.option("--overwrite", is_flag=True, help="For one file: replace a TextGrid that is there already.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
     paths: tuple[str, ...],
@@ -81,6 +82,7 @@ def command(
     tonal: bool,
     seed: int,
     threads: int | None,
+    overwrite: bool,
     as_json: bool,
 ) -> int:
     """Time the words and phones of CORPUS, a folder of audio with texts beside it, or of one file.
@@ -100,6 +102,8 @@ def command(
     layout = Layout(speakers, tiers, None if one_file else folder)
     corpus = _corpus(paths, layout, one_file)
     made = _outputs(formats, confidence if confidence is not None else one_file)
+    if one_file and not overwrite:
+        _spare(corpus, folder, made)
     with StageBar() as bar:
         work = _Work(corpus, corpus_name, lexicon, g2p, language, threads or 0, bar)
         chosen = work.model(model, folder, tonal, seed, keep=not one_file)
@@ -152,6 +156,15 @@ def _outputs(formats: str, confidence: bool) -> Outputs:
     if unknown := [name for name in chosen if name not in FORMATS]:
         raise ConfigError(f"--format {unknown[0]}: there are {', '.join(FORMATS)}")
     return Outputs(chosen, confidence)
+
+
+def _spare(corpus: Corpus, out: Path, outputs: Outputs) -> None:
+    """Raise ConfigError where a file would be overwritten: it may be somebody's own work."""
+    from speechmill.alignment.outputs import planned
+
+    there = [path for one in corpus.recordings for path in planned(one, out, outputs) if path.exists()]
+    if there:
+        raise ConfigError(f"{there[0]} exists already. Replace it with --overwrite, or name another folder with --out")
 
 
 class _Work:
@@ -222,8 +235,8 @@ def trained(corpus: Corpus, prepared: Prepared, options: Any, threads: int, bar:
     model = train(corpus, prepared, options, report=bar, threads=threads)
     if model.card.hours * 60 < LITTLE_MINUTES:
         bar.note(
-            f"trained on {model.card.hours * 60:.1f} minutes of speech alone: times may be wrong by a second, and "
-            "scores too high. Check them, add speech, or give a --model"
+            f"trained on {model.card.hours * 60:.1f} minutes of speech alone: some times may be far off. "
+            "Check the least certain words, add speech, or give a --model"
         )
     return model
 

@@ -19,7 +19,7 @@ from speechmill.core.timebase import tick
 from speechmill.core.types import Recording, Segment, Word
 from speechmill.exporters._attribution import write_attribution
 from speechmill.exporters._kept import by_recording
-from speechmill.formats.textgrid import IntervalTier, TextGrid, write
+from speechmill.formats.textgrid import IntervalTier, TextGrid, in_order, write
 from speechmill.store.dataset import Dataset
 
 VERSION = "1"
@@ -93,21 +93,3 @@ def _tiers(prefix: str, suffix: str, lane: list[Segment], duration: float) -> li
     if bare:
         columns["utterances"] = [Word(segment.text or "", segment.start, segment.duration) for segment in bare]
     return [IntervalTier(f"{prefix}{name}{suffix}", in_order(symbols, duration)) for name, symbols in columns.items()]
-
-
-def in_order(symbols: Iterable[Word], duration: float) -> tuple[Word, ...]:
-    """Make symbols fit a tier: inside the recording, each after the one before it.
-
-    What overlaps is clipped at its start; what has then nothing left shares the interval before it ("a b"), or is
-    left out where there is none.
-    """
-    placed: list[Word] = []
-    for symbol in sorted(symbols, key=lambda symbol: symbol.start):
-        start = max(symbol.start, placed[-1].end if placed else 0.0)
-        length = min(symbol.end, duration) - start
-        if tick(length) > 0:
-            placed.append(Word(symbol.symbol, start, length, symbol.score))
-        elif placed:
-            last = placed[-1]
-            placed[-1] = Word(f"{last.symbol} {symbol.symbol}", last.start, last.duration, last.score)
-    return tuple(placed)

@@ -9,13 +9,14 @@ Not read: the binary and the chronological format.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
 from speechmill.core.errors import FormatError
 from speechmill.core.files import write_bytes
+from speechmill.core.timebase import tick
 from speechmill.core.types import Word
 from speechmill.formats.encoding import read_text
 
@@ -208,6 +209,24 @@ class _Reader:
         token = self._next()
         if token is not None:
             raise self.error(f"more follows than the number of tiers announces: {token[:40]!r}")
+
+
+def in_order(symbols: Iterable[Word], duration: float) -> tuple[Word, ...]:
+    """Make symbols fit a tier: inside the recording, each after the one before it.
+
+    What overlaps is clipped at its start; what has then nothing left shares the interval before it ("a b"), or is
+    left out where there is none.
+    """
+    placed: list[Word] = []
+    for symbol in sorted(symbols, key=lambda symbol: symbol.start):
+        start = max(symbol.start, placed[-1].end if placed else 0.0)
+        length = min(symbol.end, duration) - start
+        if tick(length) > 0:
+            placed.append(Word(symbol.symbol, start, length, symbol.score))
+        elif placed:
+            last = placed[-1]
+            placed[-1] = Word(f"{last.symbol} {symbol.symbol}", last.start, last.duration, last.score)
+    return tuple(placed)
 
 
 def write(path: Path, grid: TextGrid, *, durable: bool = True) -> None:
