@@ -16,7 +16,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from speechmill.acoustic import _long_kernels as kernels
-from speechmill.acoustic._long_sound import Gaussians, beginning, estimated, likelihoods
+from speechmill.acoustic._long_sound import Gaussians, beginning, learnt, likelihoods
 from speechmill.acoustic.features import Matrix
 from speechmill.acoustic.types import Ways
 from speechmill.formats.lexicon import Lexicon
@@ -25,6 +25,7 @@ _SEGMENT = 500  # frames between the points where the way back is kept, in the f
 _SEGMENTS = 500  # up to which their length stays
 _WIDE, _NARROW = 30_000, 4_000  # places to either side of where the text is expected: of an hour all, some minutes
 _EDGE = 0.9  # of that; a path which goes farther from the expected place is searched for again, twice as wide
+_LONGEST_PHONE = 16  # frames; nobody holds one for half a second, but when hesitating
 _EVERY = 4  # frames after which words may be skipped
 
 Place = NDArray[np.int32]
@@ -33,10 +34,10 @@ Place = NDArray[np.int32]
 class Prices(Struct, frozen=True):
     """What the search pays, in log-likelihood, for what is on one side only."""
 
-    outside: float = 8.0  # a frame of speech that is no word of the text, behind the phone that fits it best
+    outside: float = 6.0  # a frame of speech that is no word of the text, behind the phone that fits it best
     skip: float = 40.0  # a word that isn't said; a wrong one of shortest phones costs about as much
     farthest: float = 120.0  # all that are left out at one place, be it half the text
-    rounds: int = 3  # searches; the phones' Gaussians are learnt between them
+    rounds: int = 5  # searches; the phones' Gaussians are learnt between them
 
 
 class TextWord(Struct, frozen=True):
@@ -108,7 +109,7 @@ def search(features: Matrix, line: Line, prices: Prices) -> Coarse:
     expected = np.linspace(0, len(line.column) - 1, count).astype(np.int32)
     path = _found(features, line, gaussians, prices, expected, _WIDE)
     for _ in range(prices.rounds - 1):
-        gaussians = estimated(features, _labels(features, line, gaussians, prices, path), gaussians)
+        gaussians = learnt(features, _labels(features, line, gaussians, prices, path), line.phones)
         path = _found(features, line, gaussians, prices, path, _NARROW)
     return Coarse(line, gaussians, path, _fit(features, line, gaussians, path))
 
@@ -214,6 +215,10 @@ def _labels(features: Matrix, line: Line, gaussians: Gaussians, prices: Prices, 
         speech = found[:, :-1].max(axis=1) - prices.outside > found[:, -1] if line.phones else np.zeros(0, bool)
         labels[block][(labels[block] == line.gap_column) & speech] = -1
     labels[labels > line.gap_column] = -1
+    changes = np.concatenate([[0], np.flatnonzero(np.diff(path)) + 1, [len(path)]])
+    lengths = np.diff(changes)
+    held = np.repeat(lengths > _LONGEST_PHONE, lengths)
+    labels[held & (labels != line.gap_column)] = -1  # music sounds like some phone; none is to learn that
     return labels
 
 

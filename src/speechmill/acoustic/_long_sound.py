@@ -19,18 +19,21 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from speechmill.acoustic.features import FeatureConfig, Matrix, dynamic, static
+from speechmill.acoustic.products import product
 from speechmill.core.stage import Samples
 
 Read = Callable[[float, float], Samples]  # start, duration in seconds -> 16 kHz samples
 
 FRAME_S = 0.03
-FEATURES = FeatureConfig(hop_ms=10.0, window_ms=25.0, delta_ms=30.0)
+FEATURES = FeatureConfig(
+    hop_ms=10.0, window_ms=25.0, num_filters=26, num_cepstra=13, low_hz=50.0, high_hz=7600.0, delta_ms=30.0
+)  # those the classes' table was made with
 _POOLED = 3  # frames of the features to one here
 _BLOCK_S = 60.0  # read at once
 _MARGIN_S = 0.15  # read around it, so that deltas don't know where blocks end
 _AROUND = 500  # frames to either side whose mean is taken off: a speaker, a room
-_PRIOR = 20.0  # frames of the recording's own variance that every Gaussian is mixed with
-_LEAST = 0.05  # share of it that no variance falls below
+_PRIOR = 20.0  # frames that what was known of a phone before counts for
+_LEAST = 0.05  # variance; that of all frames together is 1
 
 _SYMBOLS = {
     "open vowel": "aɑɐæɒʌäɶ",
@@ -134,29 +137,34 @@ def beginning(phones: Sequence[str]) -> Gaussians:
     return Gaussians(classes.means[rows], classes.variances[rows])
 
 
-def estimated(features: Matrix, labels: NDArray[Any], before: Gaussians) -> Gaussians:
-    """Return the Gaussians of frames with labels; one that is rarely heard leans on what it was before.
+def learnt(features: Matrix, labels: NDArray[Any], phones: Sequence[str]) -> Gaussians:
+    """Return the Gaussians of phones, from frames with labels; one that is rarely heard leans on others of its class.
 
-    labels: (frames,), -1 where a frame counts for none.
+    labels: (frames,), -1 where a frame counts for none, len(phones) in silence.
     """
+    classes = np.array([*map(class_of, phones), CLASSES.index("silence"), -1])
+    parents = estimated(features, classes[labels], _classes())
+    rows = classes[:-1]
+    return estimated(features, labels, Gaussians(parents.means[rows], parents.variances[rows]))
+
+
+def estimated(features: Matrix, labels: NDArray[Any], before: Gaussians) -> Gaussians:
+    """Return the Gaussians of frames with labels, as if some more frames had been as before. labels: -1 for none."""
     means, variances = before.means.copy(), before.variances.copy()
     order = np.argsort(labels, kind="stable")
     bounds = np.searchsorted(labels[order], np.arange(len(means) + 1))
     for number in range(len(means)):
         own = features[order[bounds[number] : bounds[number + 1]]].astype(np.float64)
-        if not len(own):
-            continue
-        weight = len(own) / (len(own) + _PRIOR / 4)
-        means[number] = weight * own.mean(axis=0) + (1 - weight) * before.means[number]
-        spread = (own.var(axis=0) * len(own) + _PRIOR) / (len(own) + _PRIOR)
-        variances[number] = np.maximum(spread, _LEAST)
-    return Gaussians(means, variances)
+        share = len(own) / (len(own) + _PRIOR)
+        if share:
+            means[number] = share * own.mean(axis=0) + (1 - share) * before.means[number]
+            variances[number] = share * own.var(axis=0) + (1 - share) * before.variances[number]
+    return Gaussians(means, np.maximum(variances, _LEAST))
 
 
 def likelihoods(features: Matrix, gaussians: Gaussians) -> Matrix:
     """Return (frames, phones + 1) float32."""
     inverse = 1 / gaussians.variances
     norm = np.log(2 * np.pi * gaussians.variances).sum(axis=1) + (gaussians.means**2 * inverse).sum(axis=1)
-    linear, square = (gaussians.means * inverse).T.astype(np.float32), inverse.T.astype(np.float32)
-    found: Matrix = features @ linear - np.float32(0.5) * ((features * features) @ square + norm.astype(np.float32))
-    return found
+    weights = np.hstack([gaussians.means * inverse, -0.5 * inverse]).T.astype(np.float32)
+    return product(np.hstack([features, features * features]), weights) - (norm / 2).astype(np.float32)

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Struct
 
 from speechmill.acoustic import _long_pieces, _long_search
-from speechmill.acoustic._long_pieces import Piece
+from speechmill.acoustic._long_pieces import Piece, Spot
 from speechmill.acoustic._long_search import Coarse, Prices
 from speechmill.acoustic._long_sound import FRAME_S, Read, frames
 from speechmill.acoustic.aligner import Aligner
@@ -33,6 +33,7 @@ Report = Callable[[str, float], None]  # what is being done, and how much of it 
 
 _ELSE = ""  # a word that no lexicon has: any speech
 _SURE = 0.5  # score from which on a word is not tried against any speech
+_SQUEEZED = 0.6  # of a word's usual length: found where there is less room, it is doubted
 _VANISHED = 0.4  # of a word's usual length: any speech that lasts less is none
 _TRAINING = Options(max_hours=0.35)  # more of the same recording moves no boundary and costs time
 _BEST = 0.8  # share of a recording's pieces that a model is trained on: the others fit worst
@@ -186,7 +187,9 @@ class _Work:
 
     def _timed(self, piece: Piece, samples: Samples, tokens: list[int]) -> tuple[dict[int, _Token], list[str]]:
         first = self._align(samples, piece, tokens, piece.doubtful)
-        doubtful = piece.doubtful | {token for token, one in first.items() if _score(one) < _SURE}
+        doubtful = piece.doubtful | {
+            spot.token for spot in piece.spots if _score(first[spot.token]) < _SURE and self._short(spot)
+        }
         if not doubtful:
             return self._moved(first, piece), []
         tried = self._align(samples, piece, tokens, doubtful)
@@ -208,13 +211,18 @@ class _Work:
         aligned = self._aligner.align(samples, tuple(ways))
         return {token: one for token, one in zip(heard, _by_token(aligned, ways), strict=True) if token is not None}
 
+    def _short(self, spot: Spot) -> bool:
+        return (spot.end - spot.start) * FRAME_S < _SQUEEZED * self._usual_s(spot.token)
+
     def _vanished(self, token: int, one: _Token) -> bool:
         """Tell whether a token gave way to any speech, and that to next to nothing."""
-        if one.way < len(self._ways[token]):
-            return False
         lasts = sum(word.duration for word in one.words)
+        return one.way == len(self._ways[token]) and lasts < _VANISHED * self._usual_s(token)
+
+    def _usual_s(self, token: int) -> float:
+        """Return how long a token would last, said as fast as the others."""
         phones = sum(len(self._phones(word)) for word in self._ways[token][0])
-        return lasts < _VANISHED * phones * self._where.found.phone_s
+        return phones * self._where.found.phone_s
 
     def _phones(self, word: str) -> Sequence[str]:
         variants = self._aligner.lexicon.entries.get(word)
