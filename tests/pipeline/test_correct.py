@@ -208,6 +208,8 @@ def test_corrections_redo_the_segments_of_their_recordings_and_are_undone_when_d
     assert c["words"] == [{"symbol": "three", "start": 0.6, "duration": 0.8, "score": 1.0}]
     assert "align" not in c["gaps"]
 
+    assert "corrected     text, words" in speechmill("explain", c["id"], out).stdout
+
     worked, again = run("--set", "segment.pad_s=0.05")  # another segmentation
     assert worked["segment"] == 3
     assert [(row["text"], row["corrected"]) for row in again] == [(row["text"], row["corrected"]) for row in (a, b, c)]

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from speechmill.core.errors import ConfigError, FormatError
 from speechmill.core.timebase import on_millisecond, tick
 from speechmill.core.types import Correction, Recording, Segment, Word
-from speechmill.exporters.textgrid import in_order
+from speechmill.formats.textgrid import in_order
 from speechmill.pipeline.correction_files import Said, read
 from speechmill.store import corrections
 from speechmill.store.corrections import Entry

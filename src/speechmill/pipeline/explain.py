@@ -82,6 +82,8 @@ def _segment(row: dict[str, Any]) -> Iterator[str]:
     yield f"  speaker       {row['speaker'] or 'unknown'}, overlap {row['overlap']:.2f}"
     yield f"  text          {row['text']!r}"
     yield f"  words         {len(row['words'])} timed, {len(row['phones'])} phones"
+    if row.get("corrected"):
+        yield f"  corrected     {', '.join(row['corrected'])}; see: speechmill corrections list"
     for name, value in (row["scores"] or {}).items():
         yield f"  {name:<13} {'none' if value is None else f'{value:.3f}'}"
     for stage, reason in row["gaps"].items():
