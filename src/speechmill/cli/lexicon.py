@@ -26,7 +26,7 @@ _language = click.option(
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 _out = click.Path(path_type=Path, dir_okay=False)
-_in = click.Path(path_type=Path, exists=True)
+_in = click.Path(path_type=Path)
 
 
 @click.group("lexicon")
@@ -95,7 +95,7 @@ def extend(
     from speechmill import g2p
     from speechmill.formats import lexicon as formats
 
-    known = formats.read(lexicon)
+    known = _known(lexicon)
     source = _predicting(g2p_name, known, lexicon, texts, language)
     counts, num_words = _lacking(known, texts, language)
     extended = g2p.extend(known, counts, source)
@@ -128,9 +128,8 @@ def oov(lexicon: Path, texts: tuple[Path, ...], g2p_name: str | None, language: 
     speechmill lexicon oov lexicon.dict ./corpus --g2p train --json
     """
     from speechmill import g2p
-    from speechmill.formats import lexicon as formats
 
-    known = formats.read(lexicon)
+    known = _known(lexicon)
     name = None if g2p_name == "train" else g2p_name
     source = _predicting(name, known, lexicon, texts, language) if g2p_name else None
     counts, num_words = _lacking(known, texts, language)
@@ -170,6 +169,14 @@ def show(words: tuple[str, ...], name: str | None, language: str | None, as_json
     print_table(f"by {source.name}", ("word", "phones", "probability"), rows)
 
 
+def _known(path: Path) -> Lexicon:
+    from speechmill.formats import lexicon as formats
+
+    if not path.is_file():
+        raise ConfigError(f"no lexicon {path}. Make one with: speechmill lexicon make TEXT -o {path}")
+    return formats.read(path)
+
+
 def _read(paths: Sequence[Path]) -> Iterator[str]:
     """Yield the texts of files and of folders of them. Raises ConfigError where a folder has none."""
     from speechmill.alignment.tiers import utterance_tiers
@@ -185,6 +192,8 @@ def _read(paths: Sequence[Path]) -> Iterator[str]:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
+    if not path.exists():
+        raise ConfigError(f"no such file or folder: {path}")
     found = sorted(file for file in path.rglob("*") if file.suffix.lower() in _TEXTS and file.is_file())
     if not found:
         raise ConfigError(f"{path}: no texts in this folder; they end in {', '.join(_TEXTS)}")

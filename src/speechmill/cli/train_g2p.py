@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("train-g2p")
-@click.argument("lexicon", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("lexicon", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--test-share",
@@ -44,6 +44,8 @@ def command(lexicon: Path, out: Path, test_share: float, seed: int, as_json: boo
         raise ConfigError(
             f"{out}: a G2P model's name ends in .npz: speechmill train-g2p {lexicon} {out.with_suffix('.npz')}"
         )
+    if not lexicon.is_file():
+        raise ConfigError(f"no lexicon {lexicon}. Make one with: speechmill lexicon make TEXT -o {lexicon}")
     known = formats.read(lexicon)
     options = joint.Options(seed=seed)
     accuracy = None
