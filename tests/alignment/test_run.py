@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from praatio import textgrid as praatio
 
+from speechmill.acoustic.train import Options
 from speechmill.acoustic.types import Example
 from speechmill.alignment import run, summary
 from speechmill.alignment.corpus import Layout, find, single
@@ -266,3 +267,16 @@ def test_in_long_audio_words_are_looked_for_and_those_that_arent_there_named(lan
     right = sum(any((word.symbol, round(word.start + d, 1)) in found for d in (-0.1, 0.0, 0.1)) for word in truth)
     assert right > 0.9 * len(truth)
     assert set(range(48, 72)) - set(one.not_spoken) == set()
+
+
+def test_where_all_is_one_long_text_a_model_is_trained_on_its_pieces(language, tmp_path, monkeypatch):
+    texts = [" ".join(language.WORDS[(3 * i + k * k) % 8] for k in range(6)) for i in range(16)]
+    samples = np.concatenate([language.said(text)[0] for text in texts])
+    language.write_wav(tmp_path / "a.wav", [samples])
+    (tmp_path / "a.lab").write_text(" ".join(texts))
+    corpus = find(tmp_path)
+    prepared = prepare(corpus, Source("letters", language.LEXICON, None), None)
+    monkeypatch.setattr(run, "LONG_S", corpus.duration - 1)
+    model = run.train(corpus, prepared, Options(), threads=1)
+    assert model.card.utterances > 3
+    assert model.card.phones == tuple("aimosu")
