@@ -90,10 +90,17 @@ def test_a_name_is_given_to_what_lies_mostly_there(start, end, expected):
     assert speaker(segment(0, 2, "one"), [given(start, end, None, "Ann")]) == expected
 
 
+def test_who_else_speaks_meanwhile_is_known():
+    found = [segment(0, 2, "a b", "#1"), segment(3, 4, "c", "#2")]
+    made = corrected(found, Source("a", "a.wav", corrections=(given(1, 5, "new", "#2"), given(4, 8, "other", "Ann"))))
+    assert [(one.text, one.overlap) for one in made] == [("a b", 0), ("new", 0.5), ("other", 0.25)]
+
+
 def test_given_boundaries_are_certain():
     words = (Word("one", 0.1, 0.4, 0.2), Word("two", 0.6, 0.4))
     correction = given(0, 2, "one two", words=words, phones=(Word("w", 0.1, 0.2),))
     (made,) = corrected([], Source("a", "a.wav", corrections=(correction,)))
+    assert made.words == (Word("one", 0.1, 0.4, 1.0), Word("two", 0.6, 0.4, 1.0))  # also where nothing is aligned
     assert boundaries(made, [correction]) == Alignment(
         (Word("one", 0.1, 0.4, 1.0), Word("two", 0.6, 0.4, 1.0)), (Word("w", 0.1, 0.2, 1.0),), 1.0
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import structs
 
 from speechmill.core.timebase import on_millisecond
-from speechmill.core.types import Alignment, Correction, Source, Utterance
+from speechmill.core.types import Alignment, Correction, Source, Utterance, Word
 
 _SAME_S = 0.0005  # segments lie on whole milliseconds
 
@@ -27,7 +27,8 @@ def corrected(utterances: Iterable[Utterance], source: Source) -> tuple[Utteranc
     told_apart = {one.speaker for one in found}
     for one in given:
         found = [left for other in found for left in _outside(other, one, told_apart)]
-    found += [_segment(one, source) for one in given if one.text]
+    made = [_segment(one, source) for one in given if one.text]
+    found += [structs.replace(one, overlap=_overlap(one, [*found, *made])) for one in made]
     return tuple(sorted(found, key=lambda one: (one.start or 0.0, one.channel, one.speaker or "")))
 
 
@@ -36,8 +37,7 @@ def boundaries(utterance: Utterance, corrections: Sequence[Correction]) -> Align
     one = _behind(utterance, corrections)
     if one is None or not one.words:
         return None
-    words, phones = (tuple(structs.replace(word, score=1.0) for word in row) for row in (one.words, one.phones))
-    return Alignment(words, phones, 1.0)
+    return Alignment(_certain(one.words), _certain(one.phones), 1.0)
 
 
 def speaker(utterance: Utterance, corrections: Sequence[Correction]) -> str | None:
@@ -71,9 +71,27 @@ def _behind(utterance: Utterance, corrections: Sequence[Correction]) -> Correcti
 
 def _segment(one: Correction, source: Source) -> Utterance:
     known = source.speaker if source.num_speakers in (None, 1) else None
-    return Utterance(
-        one.text, one.start, one.duration, one.channel, one.speaker or known, source.language, words=one.words
+    who = one.speaker or known
+    return Utterance(one.text, one.start, one.duration, one.channel, who, source.language, words=_certain(one.words))
+
+
+def _certain(symbols: Sequence[Word]) -> tuple[Word, ...]:
+    return tuple(structs.replace(symbol, score=1.0) for symbol in symbols)
+
+
+def _overlap(one: Utterance, others: Sequence[Utterance]) -> float:
+    """Return the share of a segment in which somebody else has one: 0 where nobody knows who."""
+    start, end = one.start or 0.0, (one.start or 0.0) + (one.duration or 0.0)
+    spans = sorted(
+        (max(start, other.start or 0.0), min(end, (other.start or 0.0) + (other.duration or 0.0)))
+        for other in others
+        if None not in (one.speaker, other.speaker) and other.speaker != one.speaker
     )
+    shared, at = 0.0, start
+    for first, last in spans:
+        shared += max(0.0, last - max(first, at))
+        at = max(at, last)
+    return round(shared / (end - start), 4)
 
 
 def _covered(utterance: Utterance, one: Correction) -> float:
