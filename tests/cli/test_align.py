@@ -10,7 +10,7 @@ import pytest
 from praatio import textgrid as praatio
 
 from speechmill.cli.main import cli
-from speechmill.core.errors import ConfigError
+from speechmill.core.errors import ConfigError, MissingDependency
 from speechmill.formats import lexicon as lexica
 
 _SPEC = importlib.util.spec_from_file_location("letters", Path(__file__).parents[1] / "alignment" / "conftest.py")
@@ -210,3 +210,17 @@ def test_every_recording_of_voxangeles_gets_a_textgrid(shared_data, tmp_path, ca
     assert run("evaluate", "align", source / "gold_phones.json", tmp_path / "out", "--json") == 1  # the other languages
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert next(row for row in rows if row["edge"] == "start")["median_ms"] < 40
+
+
+@pytest.mark.parametrize("command", ["align", "train-acoustic", "adapt", "validate"])
+def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(command, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("speechmill.core.registry.missing_packages", lambda module: ["numba>=0.61"])
+    model, new = tmp_path / "model.npz", tmp_path / "new"
+    given = {
+        "align": ("corpus", "letters.dict", new),
+        "train-acoustic": ("corpus", "letters.dict", new),
+        "adapt": (model, "corpus", "letters.dict", new),
+        "validate": ("corpus", "letters.dict"),
+    }
+    with pytest.raises(MissingDependency, match="pip install 'numba"):
+        run(command, *(corpus / one for one in given[command]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from speechmill.cli.align import layout_options, usable
+from speechmill.cli.align import check_installed, layout_options, usable
 from speechmill.cli.output import StageBar
 from speechmill.cli.train_acoustic import print_card
 
@@ -37,6 +37,7 @@ def command(
     \b
     speechmill adapt model.npz ./corpus lexicon.dict adapted.npz
     """
+    check_installed()
     from speechmill.acoustic.adapt import adapted_model
     from speechmill.acoustic.model import load, save
     from speechmill.alignment import lexica

@@ -53,6 +53,13 @@ def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def check_installed() -> None:
+    """Raise MissingDependency where the packages are not there that train and align."""
+    from speechmill.core import registry
+
+    registry.require("align", "gmm")
+
+
 @click.command("align")
 @click.argument("paths", nargs=-1, required=True, metavar="CORPUS [LEXICON] OUT | FILE.wav FILE.txt")
 @click.option("--lexicon", help="The lexicon, where FILE.wav FILE.txt is aligned: a file, or a name of `list g2p`.")
@@ -95,6 +102,7 @@ def command(
     speechmill align ./corpus lexicon.dict ./aligned
     speechmill align ./corpus lexicon.dict ./aligned --model model.npz --g2p --format textgrid,json
     """
+    check_installed()
     from speechmill.alignment.corpus import Layout
 
     one_file = Path(paths[0]).is_file()

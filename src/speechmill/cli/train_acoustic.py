@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from speechmill.cli.align import layout_options, trained, usable
+from speechmill.cli.align import check_installed, layout_options, trained, usable
 from speechmill.cli.output import StageBar, print_json, shown
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def command(
     \b
     speechmill train-acoustic ./corpus lexicon.dict model.npz
     """
+    check_installed()
     from speechmill.acoustic.model import save
     from speechmill.acoustic.train import Options
     from speechmill.alignment import lexica

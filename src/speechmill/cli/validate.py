@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speechmill.cli.align import layout_options
+from speechmill.cli.align import check_installed, layout_options
 from speechmill.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def command(
     \b
     speechmill validate ./corpus lexicon.dict
     """
+    check_installed()
     from speechmill.alignment import lexica
     from speechmill.alignment.corpus import Layout, find
     from speechmill.alignment.validate import validate
