@@ -10,15 +10,15 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from speechmill.acoustic import refine
 from speechmill.acoustic.checks import warnings
 from speechmill.acoustic.confidence import Filler, Judged, judged, phones_of, speech_outside
 from speechmill.acoustic.features import Matrix, static
 from speechmill.acoustic.gmm import Scorer
-from speechmill.acoustic.graph import UNKNOWN, Graph, Unit, build
+from speechmill.acoustic.graph import UNKNOWN, Graph, build
 from speechmill.acoustic.model import AcousticModel, variants_of
 from speechmill.acoustic.normalise import Adaptation, normalised, of_utterance
 from speechmill.acoustic.pronounce import Pronounced
+from speechmill.acoustic.refine import Span, kinds, refined
 from speechmill.acoustic.trees import Lookup
 from speechmill.acoustic.types import Aligned, Ways
 from speechmill.acoustic.viterbi import Path, search
@@ -39,14 +39,6 @@ class Found(Struct, frozen=True):
     path: Path
 
 
-class Span(Struct, frozen=True):
-    """A phone of the path, in frames."""
-
-    unit: Unit
-    start: float
-    end: float
-
-
 class Aligner:
     """Aligns utterances with one model and one lexicon. May be used by several threads at once."""
 
@@ -59,7 +51,7 @@ class Aligner:
         self._filler = Filler(self._scorer, model.tying)
         self._index = {phone: number for number, phone in enumerate(model.tying.phones)}
         self._hop_s = model.features.hop / WORKING_HZ
-        self._sonorants = refine.sonorants(model.tying.phones[2:])
+        self._kinds = kinds(model.tying.phones[2:])
 
     def align(self, samples: Samples, ways: Ways, *, speaker: Adaptation | None = None) -> Aligned:
         """Return when the words of `ways` are said in (num_samples,) float32 of 16 kHz.
@@ -100,7 +92,7 @@ class Aligner:
         phones: list[tuple[Word, ...]] = []
         chosen = [0] * len(ways)
         duration = len(samples) / WORKING_HZ
-        spoken = self._refined(words_of(found), samples)
+        spoken = refined(words_of(found, self._hop_s), self._kinds, samples, self._hop_s)
         scores, outside = self._judged(found, len(spoken))
         for spans, score in zip(spoken, scores.words.tolist(), strict=True):
             unit = spans[0].unit
@@ -112,19 +104,6 @@ class Aligner:
         aligned = Aligned(tuple(words), tuple(phones), tuple(chosen), round(scores.score, 4))
         return replace(aligned, warnings=warnings(aligned, outside))
 
-    def _refined(self, spoken: list[list[Span]], samples: Samples) -> list[list[Span]]:
-        """End words where they fade: those before a pause, and the last one."""
-        limits = [*(spans[0].start for spans in spoken[1:]), len(samples) / WORKING_HZ / self._hop_s]
-        found = []
-        for spans, limit in zip(spoken, limits, strict=True):
-            last = spans[-1]
-            if last.end < limit and last.unit.phone in self._sonorants:
-                begin, end, until = (frame * self._hop_s for frame in (last.start, last.end, limit))
-                end = refine.faded(samples, begin, end, until, self._hop_s)
-                spans = [*spans[:-1], replace(last, end=end / self._hop_s)]
-            found.append(spans)
-        return found
-
     def _judged(self, found: Found, num_words: int) -> tuple[Judged, tuple[Interval, ...]]:
         """Return how sure the words are, and where somebody speaks outside of them."""
         phones = phones_of(found.graph, found.path.states, self._index)
@@ -132,11 +111,11 @@ class Aligner:
         return judged(phones, evidence, self.model.norms, num_words), speech_outside(phones, evidence)
 
     def _word(self, symbol: str, start: float, end: float, duration: float, score: float | None) -> Word:
-        begin, stop = (tick(min(duration, frame * self._hop_s)) for frame in (start, end))
+        begin, stop = (tick(min(duration, time)) for time in (start, end))
         return Word(symbol, begin, tick(stop - begin), score)
 
 
-def words_of(found: Found) -> list[list[Span]]:
+def words_of(found: Found, hop_s: float) -> list[list[Span]]:
     """Return the phones of each word of a path, in order."""
     units = found.graph.unit[found.path.states]
     edges = [0, *(np.flatnonzero(np.diff(units)) + 1).tolist(), len(units)]
@@ -147,5 +126,5 @@ def words_of(found: Found) -> list[list[Span]]:
         unit = found.graph.units[units[start]]
         if not unit.position:
             words.append([])
-        words[-1].append(Span(unit, start, end))
+        words[-1].append(Span(unit, start * hop_s, end * hop_s))
     return words
