@@ -84,3 +84,18 @@ def test_an_example_that_cannot_be_used_is_named(band_examples, band_lexicon):
     short = Example("short", 0.01, lambda: np.zeros(160, np.float32), band_examples[0].ways)
     model = train([*band_examples[:10], broken, short], band_lexicon, threads=1)
     assert model.card.left_out == ("audio-too-short: short", "not-finite: broken")
+
+
+def test_phones_that_the_seed_does_not_know_start_evenly(band_examples, band_lexicon, spoken):
+    strange = {
+        word: (Pronunciation(tuple(f"木{phone}" for phone in said[0].phones)),)
+        for word, said in band_lexicon.entries.items()
+    }
+    lexicon = Lexicon(strange)
+    model = train(band_examples, lexicon, threads=1)
+    even = train(band_examples, lexicon, Options(from_seed=False), threads=1)
+    assert model.digest == even.digest
+    assert (
+        train(band_examples, band_lexicon, Options(from_seed=False), threads=1).digest
+        != train(band_examples, band_lexicon, threads=1).digest
+    )

@@ -41,6 +41,7 @@ Report = Callable[[str, float], None]  # what is being done, and how much of it 
 
 _MIN_COUNT = 4.0  # frames of which a Gaussian is estimated
 _SILENCE_STATES, _UNKNOWN_STATE = (0, 1, 2), 3
+_SEED_KNOWS = 0.7  # share of the phones, at least, for the seed to make the first alignment
 _EVERY = 4  # frames of speech, of which unknown speech hears one
 
 
@@ -176,13 +177,20 @@ class _Training:
 
     def _first_alignment(self) -> Callable[[int], NDArray[np.int32] | None]:
         """Return what gives each utterance's states before there is a model: the seed, or an even division."""
-        if not (self._options.from_seed and seed.fits(self._corpus.config)):
+        if not self._seeded():
             return self._flat
         known = seed.columns(self._corpus.config)
         guess = seed.mixtures(self._tying)
         steps = even_steps(self._tying.num_states)
         outcome = aligned(self._corpus, self._graphs, lambda number: self._front(number)[:, known], guess, steps)
         return lambda number: self._states(number, outcome.paths[number])
+
+    def _seeded(self) -> bool:
+        """Tell whether the seed knows features and phones: where it knows few, it can't tell one from another."""
+        if not (self._options.from_seed and seed.fits(self._corpus.config)):
+            return False
+        like = seed.likened(self._tying.phones[2:])
+        return sum(map(bool, like.values())) >= _SEED_KNOWS * len(like)
 
     def _states(self, number: int, path: NDArray[np.int32] | None) -> NDArray[np.int32] | None:
         return None if path is None else self._graphs[number].states[path]
