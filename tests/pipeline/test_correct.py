@@ -9,10 +9,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from speechmill.core.errors import ConfigError, FormatError
-from speechmill.core.types import Recording, Segment, Word
+from speechmill.core.types import Correction, Recording, Segment, Source, Word
 from speechmill.exporters.textgrid import text_grid
 from speechmill.formats import eaf
-from speechmill.formats.manifest import segment_schema, table_of, write_parquet
+from speechmill.formats.manifest import (
+    arrow_schema,
+    read_rows,
+    segment_schema,
+    table_of,
+    write_parquet,
+    write_rows,
+)
 from speechmill.formats.textgrid import IntervalTier, TextGrid, write
 from speechmill.pipeline.correct import drop, import_files
 from speechmill.store.corrections import by_audio, log
@@ -34,8 +41,6 @@ def workspace(tmp_path):
     recording = Recording("talk-11", "/x/talk.wav", "aa", 10.0, 16_000, 1, ("recordings/v1/aa.flac",))
     schema = segment_schema(["snr_db"])
     write_parquet(root / "dataset" / "segments.parquet", table_of(SEGMENTS, schema))
-    from speechmill.formats.manifest import arrow_schema
-
     write_parquet(root / "dataset" / "recordings.parquet", table_of([recording], arrow_schema(Recording)))
     return root
 
@@ -153,6 +158,7 @@ def test_a_table_times_words(bring, workspace):
         ("a.csv", "recording,start,end\ntalk,x,2\n", "a.csv:2: start is 'x', not a number"),
         ("a.csv", "recording,start,end\ntalk,3,2\n", "a.csv:2: it ends at 2 s, and starts at 3 s"),
         ("a.csv", "segment,text\nnone-0-1-2,hi\n", "a.csv:2: the dataset has no segment 'none-0-1-2'"),
+        ("a.csv", "segment,text\ntalk-11-0-1-2,hi\n", "a.csv:2: the dataset has no segment 'talk-11-0-1-2'"),
         ("a.csv", "recording,start,end,text\ntalk,9,12,hi\n", "a.csv: something ends at 12.000 s"),
         ("a.csv", "recording,start,end,text\nother,1,2,hi\n", "the dataset has no recording 'other'"),
         ("a.txt", "hi", "corrections are read from .TextGrid, .eaf, .csv and .tsv"),
@@ -163,6 +169,26 @@ def test_what_can_not_be_read_is_one_clear_error_and_nothing_is_logged(bring, wo
         bring(name, table)
     assert message in str(caught.value)
     assert log(workspace / "corrections") == []
+
+
+def test_a_name_that_two_recordings_have_is_asked_about(workspace, tmp_path):
+    made = (("talk-11", "/x/talk.wav", "11"), ("talk-22", "/y/talk.wav", "22"))
+    rows = [Recording(*one, 10.0, 16_000, 1, ("a.flac",)) for one in made]
+    write_parquet(workspace / "dataset" / "recordings.parquet", table_of(rows, arrow_schema(Recording)))
+    path = tmp_path / "talk.csv"
+    path.write_text("start,end,text\n1,2,hi\n")
+    with pytest.raises(ConfigError, match=r"'talk' may be any of talk-11, talk-22; say which with --recording"):
+        import_files(workspace, [path], who="Lan")
+    (imported,) = import_files(workspace, [path], who="Lan", recording="talk-22")
+    assert imported.corrections == 1
+    assert list(by_audio(workspace / "corrections")) == ["22"]
+
+
+def test_a_run_finds_its_corrections_where_it_is_taken_up(tmp_path):
+    correction = Correction("c", 1.0, 2.0, 0, "text", None, WORDS, PHONES)
+    sources = [Source("a", "a.wav", key="k", corrections=(correction,)), Source("b", "b.wav", key="l")]
+    write_rows(tmp_path / "sources.parquet", sources, Source)
+    assert read_rows(tmp_path / "sources.parquet", Source) == sources
 
 
 def test_a_correction_is_dropped_by_its_id(bring, workspace):

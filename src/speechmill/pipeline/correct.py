@@ -53,15 +53,20 @@ def import_files(
     recording: id or file name of the recording they are of; None: the files' own names tell, or columns in them.
     """
     dataset = Dataset(Workspace.open(root).root)
-    known = {one.id: _Known(one, []) for one in dataset.recordings().values()}
-    for segment in dataset.segments(kept=False):
-        if segment.recording_id in known:
-            known[segment.recording_id].segments.append(segment)
-    results, entries = [], []
+    recordings = list(dataset.recordings().values())
+    rows: list[list[tuple[Said, Recording]]] = []
     for path in files:
-        imported, found = _import(path, known, recording, tier, who)
+        found, media = read(path, tier)
+        rows.append([(said, _recording(path, said, recordings, recording, media)) for said in found])
+    wanted = {of.id: _Known(of, []) for row in rows for _said, of in row}
+    for segment in dataset.segments(kept=False):
+        if segment.recording_id in wanted:
+            wanted[segment.recording_id].segments.append(segment)
+    results, entries = [], []
+    for path, row in zip(files, rows, strict=True):
+        imported, made = _import(path, [(said, wanted[of.id]) for said, of in row], who)
         results.append(imported)
-        entries += found
+        entries += made
     if entries:
         corrections.append(Workspace.open(root).corrections, entries)
     return results
@@ -77,14 +82,10 @@ def drop(root: Path, ids: Sequence[str], *, who: str) -> None:
     corrections.append(folder, [Entry(corrections.now(), who, dropped=name) for name in ids])
 
 
-def _import(
-    path: Path, known: dict[str, _Known], recording: str | None, tier: str | None, who: str
-) -> tuple[Imported, list[Entry]]:
-    rows, media = read(path, tier)
+def _import(path: Path, rows: Sequence[tuple[Said, _Known]], who: str) -> tuple[Imported, list[Entry]]:
     imported = Imported(str(path), notes=[])
     entries = []
-    for said in rows:
-        of = _recording(path, said, known, recording, media)
+    for said, of in rows:
         for found in _compared(path, said, of, imported):
             placed = corrections.named(of.recording.sha256, found)
             entries.append(Entry(corrections.now(), who, str(path), of.recording.sha256, of.recording.id, placed))
@@ -92,23 +93,26 @@ def _import(
     return imported, entries
 
 
-def _recording(path: Path, said: Said, known: dict[str, _Known], asked: str | None, media: Sequence[str]) -> _Known:
+def _recording(
+    path: Path, said: Said, recordings: Sequence[Recording], asked: str | None, media: Sequence[str]
+) -> Recording:
     """Find the recording that is meant: by a segment, by name, by the file's name, by its media."""
     if said.segment:
-        for one in known.values():
-            if any(segment.id == said.segment for segment in one.segments):
+        name = said.segment.rsplit("-", 3)[0]  # before channel, start and end
+        for one in recordings:
+            if one.id == name:
                 return one
         raise FormatError(f"{path}:{said.line}: the dataset has no segment {said.segment!r}")
     names = [asked or said.recording] if asked or said.recording else [path.stem, *media]
     for name in names:
         base = os.path.basename(name)
-        found = [one for one in known.values() if one.recording.id in (base, os.path.splitext(base)[0])]
-        found = found or [one for one in known.values() if base == os.path.basename(one.recording.uri)]
-        found = found or [one for one in known.values() if os.path.splitext(base)[0] == _stem(one.recording)]
-        if len({one.recording.sha256 for one in found}) == 1:
+        found = [one for one in recordings if one.id in (base, os.path.splitext(base)[0])]
+        found = found or [one for one in recordings if base == os.path.basename(one.uri)]
+        found = found or [one for one in recordings if os.path.splitext(base)[0] == _stem(one)]
+        if len({one.sha256 for one in found}) == 1:
             return found[0]
         if found:
-            ids = ", ".join(one.recording.id for one in found)
+            ids = ", ".join(one.id for one in found)
             raise ConfigError(f"{path}: {name!r} may be any of {ids}; say which with --recording")
     raise ConfigError(f"{path}: the dataset has no recording {', '.join(map(repr, names))}; name it with --recording")
 
@@ -125,7 +129,9 @@ def _compared(path: Path, said: Said, of: _Known, imported: Imported) -> Iterato
         )
     said = structs.replace(said, speaker=_local(said.speaker, of.recording))
     if said.segment:
-        segment = next(one for one in of.segments if one.id == said.segment)
+        segment = next((one for one in of.segments if one.id == said.segment), None)
+        if segment is None:
+            raise FormatError(f"{path}:{said.line}: the dataset has no segment {said.segment!r}")
         said = structs.replace(said, start=segment.start, end=segment.end, channel=segment.channel)
     is_loose = bool(said.words) and said.text is None
     found: Iterable[Correction | None] = _loose(said, of) if is_loose else [_utterance(said, of, imported)]
