@@ -59,14 +59,14 @@ def test_speech_outside_of_words_is_named_by_its_place():
 
 
 def test_doubtful_words_are_named_worst_first():
-    words = ("one", 0.2, [0.3], 0.19), ("two", 0.5, [0.3], 0.9), ("six", 0.8, [0.3], 0.01)
+    words = ("one", 0.2, [0.3], 0.09), ("two", 0.5, [0.3], 0.9), ("six", 0.8, [0.3], 0.01)
     assert warnings(aligned(*words, score=0.04)) == (
-        "low-confidence: 0.04 for the whole, 2 of 3 words below 0.2: six at 0.80 s, one at 0.20 s",
+        "low-confidence: 0.04 for the whole, 2 of 3 words below 0.1: six at 0.80 s, one at 0.20 s",
     )
 
 
 def test_a_doubtful_whole_needs_no_doubtful_word():
-    assert warnings(aligned(*GOOD, score=0.4)) == ("low-confidence: 0.40 for the whole, 0 of 2 words below 0.2",)
+    assert warnings(aligned(*GOOD, score=0.15)) == ("low-confidence: 0.15 for the whole, 0 of 2 words below 0.1",)
 
 
 def test_a_word_that_nobody_can_say_is_not_doubtful():
@@ -79,6 +79,6 @@ def test_limits_are_the_callers():
 
 
 def test_every_reason_is_explained():
-    bad = aligned(("one", 0.2, [3.0], 0.1), ("xyz", 3.5, [], 0.0), ("six", 4.0, [0.015] * 4, 0.1), score=0.1)
+    bad = aligned(("one", 0.2, [3.0], 0.05), ("xyz", 3.5, [], 0.0), ("six", 4.0, [0.015] * 4, 0.1), score=0.1)
     outside = [Interval(0.0, 0.2), Interval(3.7, 0.25), Interval(4.1, 0.5)]
     assert set(reasons(warnings(bad, outside))) == set(REASONS)

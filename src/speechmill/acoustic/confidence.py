@@ -36,8 +36,8 @@ _POSTERIOR = (-10.0, 2.0)  # in deviations: beyond it a phone is as bad, or as g
 _ODDEST = 5.0
 _SPEECH = 1.0  # logarithm of how much likelier speech than silence makes speech in a pause
 # Intercept and weights of `word_features` and `weakest`, by benchmarks/tuning/confidence.py.
-_WORD = np.array([3.759, 0.639, -0.062, -0.040, 1.517, 0.991, -0.240, 1.126, 0.195])
-_WHOLE = np.array([2.2, 0.8])
+_WORD = np.array([5.201, 0.958, -0.235, -0.080, 2.140, 1.312, -0.169, 1.317, 1.397])
+_WHOLE = np.array([1.997, 0.968])  # as if half of all texts were wrong
 
 
 class Norms(Struct, frozen=True):
