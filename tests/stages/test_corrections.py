@@ -114,3 +114,4 @@ def test_marks_say_what_was_set():
     assert marks(made, [given(0, 2, "one")]) == ("text",)
     assert marks(made, [given(0, 2, "one", "Ann", words=(Word("one", 0, 1),))]) == ("text", "words", "speaker")
     assert marks(made, [given(0, 2, None, "Ann")]) == ("speaker",)
+    assert marks(Utterance(None, 0.0, 2.0), [given(0, 2, None, "Ann")]) == ("speaker",)

@@ -64,7 +64,7 @@ def _behind(utterance: Utterance, corrections: Sequence[Correction]) -> Correcti
     start, duration = utterance.start or 0.0, utterance.duration or 0.0
     for one in corrections:
         same = abs(one.start - start) < _SAME_S and abs(one.duration - duration) < _SAME_S
-        if same and one.channel == utterance.channel and one.text == utterance.text:
+        if one.text is not None and same and one.channel == utterance.channel and one.text == utterance.text:
             return one
     return None
 
