@@ -16,6 +16,7 @@ from speechmill.core.types import Interval
 
 _PAUSE_S = 1.0  # a piece never goes on after it
 _BREATH_S, _ENOUGH_S = 0.2, 8.0  # nor after a shorter one once it is long enough
+_INNER_S = 0.15  # a pause at which a piece is cut for training
 _LONGEST_S = 20.0  # then it is cut at its longest pause, or between two words
 _MARGIN_S = 0.3  # of audio before the first word and after the last, where there is a pause
 _SPEECH_MARGIN_S = 0.06  # where somebody says something else
@@ -114,6 +115,21 @@ def _groups(spots: list[Spot]) -> Iterator[list[Spot]]:
 
 def _piece(group: list[Spot]) -> Piece:
     return Piece(group[0].start * FRAME_S, group[-1].end * FRAME_S, group)
+
+
+def parts(piece: Piece) -> Iterator[Piece]:
+    """Cut a piece at its pauses; what is doubtful, or beside other speech, is left out."""
+    sure = [
+        after.token - before.token == 1 and after.token not in piece.outside for before, after in pairwise(piece.spots)
+    ]
+    pauses = [(after.start - before.end) * FRAME_S for before, after in pairwise(piece.spots)]
+    cuts = [place + 1 for place, pause in enumerate(pauses) if pause >= _INNER_S or not sure[place]]
+    for first, last in pairwise([0, *cuts, len(piece.spots)]):
+        start = piece.spots[first].start * FRAME_S - pauses[first - 1] / 2 if first else piece.start
+        end = piece.spots[last - 1].end * FRAME_S + pauses[last - 1] / 2 if last < len(piece.spots) else piece.end
+        beside = (first and not sure[first - 1]) or (last < len(piece.spots) and not sure[last - 1])
+        if not beside:
+            yield Piece(start, end, piece.spots[first:last])
 
 
 def _part(before: Piece, after: Piece, outside: list[Interval]) -> None:

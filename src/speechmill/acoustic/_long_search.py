@@ -34,7 +34,7 @@ Place = NDArray[np.int32]
 class Prices(Struct, frozen=True):
     """What the search pays, in log-likelihood, for what is on one side only."""
 
-    outside: float = 6.0  # a frame of speech that is no word of the text, behind the phone that fits it best
+    outside: float = 5.0  # a frame of speech that is no word of the text, behind the phone that fits it best
     skip: float = 40.0  # a word that isn't said; a wrong one of shortest phones costs about as much
     farthest: float = 120.0  # all that are left out at one place, be it half the text
     rounds: int = 5  # searches; the phones' Gaussians are learnt between them

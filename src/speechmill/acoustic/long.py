@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Struct
 
 from speechmill.acoustic import _long_pieces, _long_search
-from speechmill.acoustic._long_pieces import Piece, Spot
+from speechmill.acoustic._long_pieces import Piece, Spot, parts
 from speechmill.acoustic._long_search import Coarse, Prices
 from speechmill.acoustic._long_sound import FRAME_S, Read, frames
 from speechmill.acoustic.aligner import Aligner
@@ -37,7 +37,7 @@ _SQUEEZED = 0.6  # of a word's usual length: found where there is less room, it 
 _VANISHED = 0.4  # of a word's usual length: any speech that lasts less is none
 _TRAINING = Options(max_hours=0.35)  # more of the same recording moves no boundary and costs time
 _BEST = 0.8  # share of a recording's pieces that a model is trained on: the others fit worst
-_SHORTEST_S = 1.0  # piece to train on
+_SHORTEST_S = 0.4  # to train on
 _AHEAD = 32  # pieces that may wait to be collected
 
 
@@ -101,9 +101,9 @@ def bootstrap(
 
 
 def _examples(read: Read, where: Sketch, ways: Ways) -> list[Example]:
-    """Return the pieces that fit best, in order."""
-    pieces = [piece for piece in where.found.pieces if not piece.doubtful and not piece.outside]
-    pieces = [piece for piece in pieces if piece.end - piece.start >= _SHORTEST_S] or list(where.found.pieces)
+    """Return what fits best, in order, cut at every pause: in training, pauses are found worst at first."""
+    pieces = [part for piece in where.found.pieces for part in parts(piece)]
+    pieces = [piece for piece in pieces if piece.end - piece.start >= _SHORTEST_S] or pieces
     fits = [_fit(where.coarse, piece) for piece in pieces]
     least = float(np.quantile(fits, 1 - _BEST)) if fits else 0.0
     return [
