@@ -227,6 +227,22 @@ def test_an_error_of_one_utterance_is_its_reason(language, aligned, tmp_path, mo
     assert outcomes["ann/00"].detail.startswith("planted (test_run.py:")
 
 
+def test_an_error_of_one_file_is_the_reason_of_its_utterances(language, aligned, tmp_path, monkeypatch):
+    language.write_corpus(tmp_path / "corpus", language.TEXTS[:2])
+    real = run.speaker_channels
+    monkeypatch.setattr(run, "speaker_channels", lambda one, audio: real(one, audio) if "bob" in one.key else 1 / 0)
+    outcomes = aligned(find(tmp_path / "corpus")).outcomes
+    assert {key: one.reason for key, one in outcomes.items()} == {"ann/00": "error-ZeroDivisionError", "bob/01": ""}
+
+
+def test_audio_that_is_gone_since_it_was_found_is_a_reason(language, aligned, tmp_path):
+    language.write_corpus(tmp_path / "corpus", language.TEXTS[:2])
+    corpus = find(tmp_path / "corpus")
+    (tmp_path / "corpus/ann/00.wav").unlink()
+    outcomes = aligned(corpus).outcomes
+    assert {key: one.reason for key, one in outcomes.items()} == {"ann/00": "unreadable", "bob/01": ""}
+
+
 def test_a_speaker_is_adapted_to_by_examples_from_all_over():
     given = [Example(str(i), 2.0, lambda: None, ()) for i in range(100)]
     assert [one.key for one in run.sample(given, 20.0)] == [str(10 * i) for i in range(10)]

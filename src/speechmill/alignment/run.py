@@ -186,13 +186,14 @@ def _work(job: Job, recording: Recording) -> AlignedRecording:
 
 def _aligned(job: Job, recording: Recording) -> AlignedRecording:
     try:
-        audio = opened(recording)
+        with opened(recording) as audio:
+            channels = speaker_channels(recording, audio)
+            found = [_one(job, utterance, audio, channels.get(utterance.speaker)) for utterance in recording.utterances]
+            return AlignedRecording(recording, audio.duration, tuple(found))
     except ItemError as error:
         return all_failed(recording, error.reason, error.detail)
-    with audio:
-        channels = speaker_channels(recording, audio)
-        found = [_one(job, utterance, audio, channels.get(utterance.speaker)) for utterance in recording.utterances]
-        return AlignedRecording(recording, audio.duration, tuple(found))
+    except Exception as error:  # one file never ends the run
+        return all_failed(recording, f"error-{type(error).__name__}", _place(error))
 
 
 def _one(job: Job, utterance: Utterance, audio: OpenedAudio, channel: int | None) -> Outcome:
