@@ -52,7 +52,7 @@ def trained(readings, tmp_path_factory):
             for i, (samples, text) in enumerate(readings)
         ]
         texts = [*(text for _samples, text in readings), "hello there zzyzx unheard never said"]
-        module.train(module.Config(), lessons, lambda: [(text, "en") for text in texts], folder, lambda note: None)
+        module.train(module.Config(), lessons, lambda: [(text, "en") for text in texts], folder, lambda note: None, 1)
         return folder
 
     return make_model

@@ -66,7 +66,8 @@ class Letters:
         self.calls = []
         self.fails = None
 
-    def train(self, config, given, texts, folder, note):
+    def train(self, config, given, texts, folder, note, threads):
+        assert threads == Here.workers
         if self.fails:
             raise self.fails
         self.calls.append(sorted(lesson.text for lesson in given))

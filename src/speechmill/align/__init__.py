@@ -64,9 +64,15 @@ class Trainable(Protocol):
         ...
 
     def train(
-        self, config: Any, lessons: Sequence[Lesson], texts: Texts, folder: Path, note: Callable[[str], None]
+        self,
+        config: Any,
+        lessons: Sequence[Lesson],
+        texts: Texts,
+        folder: Path,
+        note: Callable[[str], None],
+        threads: int,
     ) -> Learnt:
-        """Make a model of these utterances and write it into a folder; equal input makes equal files.
+        """Make a model of these utterances and write it into a folder; equal input makes equal files, by any `threads`.
 
         Raises SpeechmillError where no model can be made of them.
         """

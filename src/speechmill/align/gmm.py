@@ -90,7 +90,9 @@ def trainer(config: Config, base: Path) -> Any:
     return [TRAINER, options | {name: os.path.relpath(path, base) for name, path in _paths(config).items()}]
 
 
-def train(config: Config, lessons: Sequence[Lesson], texts: Texts, folder: Path, note: Callable[[str], None]) -> Learnt:
+def train(
+    config: Config, lessons: Sequence[Lesson], texts: Texts, folder: Path, note: Callable[[str], None], threads: int
+) -> Learnt:
     """Train a model and write it with the words of all texts. Raises TrainingError where nothing can be learnt."""
     from speechmill.acoustic.model import save
     from speechmill.acoustic.train import Options
@@ -106,7 +108,7 @@ def train(config: Config, lessons: Sequence[Lesson], texts: Texts, folder: Path,
     examples, left_out = _examples(lessons, pronouncing)
     tonal = config.tonal if config.tonal is not None else language in TONAL
     options = Options(seed=config.seed, max_hours=config.max_hours, tonal=tonal, language=language)
-    card = (model := learn(examples, Lexicon(pronouncing), options, report=_Progress(note))).card
+    card = (model := learn(examples, Lexicon(pronouncing), options, report=_Progress(note), threads=threads)).card
     save(model, folder / MODEL)
     words = _write_words(folder, counted(texts), pronounced(config, lexicon, language, folder, card.phones))
     return Learnt(card.utterances, card.hours, card.speakers, len(card.phones), *words, left_out)

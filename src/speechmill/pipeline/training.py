@@ -121,7 +121,9 @@ def _made(
 
         def make(folder: Path) -> Made:
             note(f"training a model for {node.name} on {lessons.summary(chosen)}")
-            learnt: Learnt = choice.module.train(choice.config, chosen.chosen, recorded.texts, folder, note)
+            learnt: Learnt = choice.module.train(
+                choice.config, chosen.chosen, recorded.texts, folder, note, engine.workers
+            )
             return _facts(model, node, choice, corpus, chosen, learnt)
 
         try:
