@@ -12,6 +12,7 @@ from speechmill.core.errors import ConfigError, FormatError
 from speechmill.core.types import Correction, Recording, Segment, Source, Word
 from speechmill.exporters.textgrid import text_grid
 from speechmill.formats import eaf
+from speechmill.formats.audio import probe
 from speechmill.formats.manifest import (
     arrow_schema,
     read_rows,
@@ -21,6 +22,7 @@ from speechmill.formats.manifest import (
     write_rows,
 )
 from speechmill.formats.textgrid import IntervalTier, TextGrid, write
+from speechmill.pipeline import corrected_corpus
 from speechmill.pipeline.correct import drop, import_files
 from speechmill.store.corrections import by_audio, log
 from speechmill.store.workspace import Workspace
@@ -184,6 +186,13 @@ def test_a_name_that_two_recordings_have_is_asked_about(workspace, tmp_path):
     assert list(by_audio(workspace / "corrections")) == ["22"]
 
 
+def test_there_is_nothing_to_write_before_a_run(workspace, tmp_path):
+    with pytest.raises(ConfigError, match="has no segment with a corrected text; corrections take effect when"):
+        corrected_corpus.write(workspace, tmp_path / "corpus")
+    with pytest.raises(ConfigError, match="is not empty; name a new folder"):
+        corrected_corpus.write(workspace, workspace)
+
+
 def test_a_run_finds_its_corrections_where_it_is_taken_up(tmp_path):
     correction = Correction("c", 1.0, 2.0, 0, "text", None, WORDS, PHONES)
     sources = [Source("a", "a.wav", key="k", corrections=(correction,)), Source("b", "b.wav", key="l")]
@@ -239,6 +248,12 @@ def test_corrections_redo_the_segments_of_their_recordings_and_are_undone_when_d
     worked, again = run("--set", "segment.pad_s=0.05")  # another segmentation
     assert worked["segment"] == 3
     assert [(row["text"], row["corrected"]) for row in again] == [(row["text"], row["corrected"]) for row in (a, b, c)]
+
+    speechmill("corrections", "write", tmp_path / "corpus", "--workspace", out)
+    assert sorted(path.read_text() for path in tmp_path.glob("corpus/*/*.lab")) == ["three\n", "two too\n"]
+    (clip,) = tmp_path.glob(f"corpus/*/{c['id']}.flac")
+    assert clip.with_suffix(".lab").read_text() == "three\n"
+    assert probe(clip).duration == pytest.approx(1.0)
 
     listed = json.loads(speechmill("corrections", "list", "--workspace", out, "--json").stdout)
     ids = [row["correction"]["id"] for row in listed]

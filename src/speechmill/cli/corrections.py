@@ -110,6 +110,20 @@ def drop(ids: tuple[str, ...], workspace: Path, who: str | None) -> None:
     correct.drop(workspace, ids, who=who or _user())
 
 
+@command.command("write")
+@click.argument("out", type=click.Path(path_type=Path))
+@_workspace
+def write(out: Path, workspace: Path) -> None:
+    """Write the segments whose text was corrected as a corpus of files into OUT, to adapt a model to.
+
+    
+    speechmill corrections write ./corrected --workspace ./workspace
+    """
+    from speechmill.pipeline import corrected_corpus
+
+    click.echo(f"{out}  {corrected_corpus.write(workspace, out)} utterances")
+
+
 def _user() -> str:
     try:
         return getpass.getuser()
