@@ -30,37 +30,39 @@ def _search(
     sources: NDArray[np.int32],
     costs: NDArray[np.float64],
     low: int,
-    high: int,
     previous: NDArray[np.float64],
     back: NDArray[np.uint8],
 ) -> NDArray[np.float64]:
-    """Move all states `low` to `high` through the frames of `scores` and return how each stands after the last.
+    """Move a band of states, from `low` on, through the frames of `scores`; return how each stands after the last.
 
-    scores: (frames, columns). A state's column is the one it takes its score from; -1: it takes no frame. A state
-    comes from itself (`back` 0) or its n-th source (`back` n), which has a lower number.
+    scores: (frames, columns). column, previous, back and the result know the band's states only; the others know all.
+    A state's column is the one it takes its score from; -1: it takes no frame. A state comes from itself (`back` 0) or
+    its n-th source (`back` n), which has a lower number.
     """
-    current = np.full(previous.shape[0], NEVER)
+    size = previous.shape[0]
+    current = np.full(size, NEVER)
     before = previous.copy()
     for frame in range(scores.shape[0]):
-        for state in range(low, high):
-            emits = column[state] >= 0
+        for place in range(size):
+            state = low + place
+            emits = column[place] >= 0
             best, choice = NEVER, 0
             if emits:
-                best = before[state] + stay[state]
-            for place in range(first[state], first[state + 1]):
-                source = sources[place]
-                if source < low:
+                best = before[place] + stay[state]
+            for arc in range(first[state], first[state + 1]):
+                source = sources[arc] - low
+                if source < 0:
                     continue
-                value = (before[source] if emits else current[source]) + costs[place]
+                value = (before[source] if emits else current[source]) + costs[arc]
                 if value > best:
                     best = value
-                    choice = place - first[state] + 1
+                    choice = arc - first[state] + 1
             if emits and best > NEVER / 2:
-                best += scores[frame, column[state]]
-            current[state] = best if best > NEVER / 2 else NEVER
-            back[frame, state - low] = choice
-        for state in range(low, high):
-            before[state] = current[state]
+                best += scores[frame, column[place]]
+            current[place] = best if best > NEVER / 2 else NEVER
+            back[frame, place] = choice
+        for place in range(size):
+            before[place] = current[place]
     return current
 
 
@@ -236,9 +238,7 @@ def _compiled(signature: str, function: Any, *, fast: bool = False) -> Any:
     return njit(signature, cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"} if fast else False)(function)
 
 
-search = _compiled(
-    "f8[::1](f4[:,::1], i4[::1], f8[::1], i4[::1], i4[::1], f8[::1], i8, i8, f8[::1], u1[:,::1])", _search
-)
+search = _compiled("f8[::1](f4[:,::1], i4[::1], f8[::1], i4[::1], i4[::1], f8[::1], i8, f8[::1], u1[:,::1])", _search)
 trace = _compiled("i8(u1[:,::1], i4[::1], i4[::1], i4[::1], i8, i8, i4[::1])", _trace)
 mix = _compiled("void(f4[:,::1], i4[::1], f4[:,::1])", _mix, fast=True)
 slopes = _compiled("f4[:,::1](f4[:,::1], f4[::1], f4[::1], i8)", _slopes, fast=True)

@@ -8,8 +8,6 @@ out, the beam is widened and the search made again: the result is the same as wi
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -19,9 +17,9 @@ from speechmill.acoustic.features import Matrix
 from speechmill.acoustic.gmm import Scorer, doubled
 from speechmill.acoustic.graph import Graph
 
-_BLOCK = 128  # frames
+_BLOCK = 48  # frames
 _WHOLE = 200_000  # frames times states up to which a band saves nothing
-_BEAM = 400.0  # of log-likelihood
+_BEAM = 200.0  # of log-likelihood
 _WIDER = 4.0
 _MARGIN = 0.6  # of the beam; a path that falls further behind might have been left out
 
@@ -48,11 +46,12 @@ def search(features: Matrix, graph: Graph, scorer: Scorer, steps: Steps) -> Path
     if len(features) * len(graph) <= _WHOLE:
         return _whole(both, graph, scorer, steps)
     beam = _BEAM
-    while True:
+    while beam < -kernels.NEVER:
         path = _banded(both, graph, scorer, steps, beam)
         if path is not None:
             return path
         beam *= _WIDER
+    return None
 
 
 class _Block(Struct):
@@ -60,46 +59,55 @@ class _Block(Struct):
 
     low: int
     back: NDArray[np.uint8]
-    standing: NDArray[np.float64]  # of every state after the block's last frame
+    standing: NDArray[np.float64]  # of the band's states after the last frame
 
 
 def _whole(both: Matrix, graph: Graph, scorer: Scorer, steps: Steps) -> Path | None:
     """Search without a beam, in one block."""
     standing = np.full(len(graph), kernels.NEVER)
     standing[0] = 0.0
-    stay, costs = _probabilities(graph, steps)
-    scores = scorer.scores(both, graph.distinct)
-    back = np.empty((len(both), len(graph)), np.uint8)
-    standing = kernels.search(
-        scores, graph.column, stay, graph.first, graph.sources, costs, 0, len(graph), standing, back
-    )
-    likelihood = float(standing[-1])
-    return _traced([_Block(0, back, standing)], graph, likelihood, np.inf) if likelihood > kernels.NEVER / 2 else None
+    block = _block(scorer.scores(both, graph.distinct), graph, _probabilities(graph, steps), 0, graph.column, standing)
+    return _traced([block], graph, np.inf)
 
 
 def _banded(both: Matrix, graph: Graph, scorer: Scorer, steps: Steps, beam: float) -> Path | None:
     """Search with a beam. None where the path fails or the beam may have cut it."""
-    stay, costs = _probabilities(graph, steps)
+    probabilities = _probabilities(graph, steps)
     farthest = _farthest(graph)
-    standing = np.full(len(graph), kernels.NEVER)
-    standing[0] = 0.0
+    low, standing = 0, np.zeros(1)
     blocks: list[_Block] = []
     for start in range(0, len(both), _BLOCK):
         frames = both[start : start + _BLOCK]
-        low, high = _band(standing, farthest, len(frames), beam)
-        places, column = np.unique(graph.column[low:high], return_inverse=True)
+        begin, end = _band(standing, low, farthest, len(frames), beam)
+        moved = np.full(end - begin, kernels.NEVER)
+        moved[: low + len(standing) - begin] = standing[begin - low : end - low]
+        places, column = np.unique(graph.column[begin:end], return_inverse=True)
         skipped = int(places[0] < 0)
-        columns = np.full(len(graph), -1, np.int32)
-        columns[low:high] = column - skipped
         scores = scorer.scores(frames, graph.distinct[places[skipped:]])
-        back = np.empty((len(frames), high - low), np.uint8)
-        standing = kernels.search(scores, columns, stay, graph.first, graph.sources, costs, low, high, standing, back)
-        blocks.append(_Block(low, back, standing))
-    likelihood = float(standing[-1])
-    return _traced(blocks, graph, likelihood, beam) if likelihood > kernels.NEVER / 2 else None
+        blocks.append(_block(scores, graph, probabilities, begin, (column - skipped).astype(np.int32), moved))
+        low, standing = begin, blocks[-1].standing
+    return _traced(blocks, graph, beam) if low + len(standing) == len(graph) else None
 
 
-def _probabilities(graph: Graph, steps: Steps) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+_Probabilities = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _block(
+    scores: Matrix,
+    graph: Graph,
+    probabilities: _Probabilities,
+    low: int,
+    column: NDArray[np.int32],
+    standing: NDArray[np.float64],
+) -> _Block:
+    """Search one block, in a band of states from `low` on; standing: of these, before its first frame."""
+    stay, costs = probabilities
+    back = np.empty((len(scores), len(standing)), np.uint8)
+    after = kernels.search(scores, column, stay, graph.first, graph.sources, costs, low, standing, back)
+    return _Block(low, back, after)
+
+
+def _probabilities(graph: Graph, steps: Steps) -> _Probabilities:
     """Return log-probabilities of each state to stay, and of each arc."""
     stay, leave = (np.append(array, 0.0) for array in (steps.stay, steps.leave))  # -1: takes no frame, costs nothing
     return stay[graph.states], graph.costs + leave[graph.states[graph.sources]]
@@ -113,26 +121,31 @@ def _farthest(graph: Graph) -> NDArray[np.int64]:
     return np.maximum.accumulate(reach)
 
 
-def _band(standing: NDArray[np.float64], farthest: NDArray[np.int64], num_frames: int, beam: float) -> tuple[int, int]:
+def _band(
+    standing: NDArray[np.float64], low: int, farthest: NDArray[np.int64], num_frames: int, beam: float
+) -> tuple[int, int]:
+    """Return the first state of the next band, and the one behind its last."""
     alive = np.flatnonzero(standing > max(standing.max() - beam, kernels.NEVER / 2))
-    low, high = int(alive[0]), int(alive[-1])
+    if not len(alive):
+        return low, low + len(standing)
+    high = low + int(alive[-1])
     for _ in range(2 * num_frames):  # a frame may pass through a state that takes none
         high = int(farthest[high])
-    return low, high + 1
+    return low + int(alive[0]), high + 1
 
 
-def _traced(blocks: list[_Block], graph: Graph, likelihood: float, beam: float) -> Path | None:
+def _traced(blocks: list[_Block], graph: Graph, beam: float) -> Path | None:
+    """Go back from the last state. None where nothing reached it, or the path fell far behind on its way."""
+    likelihood = float(blocks[-1].standing[-1])
+    if likelihood <= kernels.NEVER / 2:
+        return None
     path = np.empty(sum(len(block.back) for block in blocks), np.int32)
     state, end = len(graph) - 1, len(path)
     for number, block in enumerate(reversed(blocks)):
-        if number and block.standing.max() - block.standing[state] > _MARGIN * beam:
+        if number and block.standing.max() - block.standing[state - block.low] > _MARGIN * beam:
             return None
         start = end - len(block.back)
-        state = _back(block, graph, state, path[start:end])
+        arrays = (block.back, graph.states, graph.first, graph.sources)
+        state = int(kernels.trace(*arrays, block.low, state, path[start:end]))
         end = start
     return Path(path, likelihood)
-
-
-def _back(block: _Block, graph: Graph, state: int, path: NDArray[np.int32]) -> int:
-    column: NDArray[Any] = graph.states
-    return int(kernels.trace(block.back, column, graph.first, graph.sources, block.low, state, path))
