@@ -123,7 +123,12 @@ def espeak(data: Path = DATA) -> Corpus:
     known = lexicon.read(folder / "vietnamese_hanoi_mfa.dict")
     truth = json.loads((folder / "gold_words.json").read_text(encoding="utf-8"))
     found = [
-        Utterance(key, key.split("_")[0], _decode(folder / key.split("_")[0] / f"{key}.flac"), _said(truth[key]))
+        Utterance(
+            key,
+            key.split("_")[0],
+            _decode(folder / key.split("_")[0] / f"{key}.flac"),
+            tuple(Said(*word) for word in truth[key]),
+        )
         for key in sorted(truth)
     ]
     used = {word.symbol for one in found for word in one.words}
@@ -141,8 +146,7 @@ def digits(data: Path = DATA) -> Corpus:
 
 
 def _strings(folder: Path) -> Iterator[Utterance]:
-    random = np.random.default_rng(SEED)
-    names = list(DIGITS)
+    random, names = np.random.default_rng(SEED), list(DIGITS)
     clips: dict[str, list[tuple[str, Samples]]] = {}
     for path in sorted(folder.glob("*.flac")):
         digit, speaker, _ = path.stem.split("_")
@@ -184,10 +188,6 @@ def _loud(samples: Samples) -> tuple[float, float]:
     return float(loud[0]) / 100, float(loud[-1] + 1) / 100
 
 
-def _said(words: Sequence[tuple[str, float, float]]) -> tuple[Said, ...]:
-    return tuple(Said(symbol, start, end) for symbol, start, end in words)
-
-
 def _decode(path: Path) -> Samples:
     samples, rate = read_audio(path)
     return np.asarray(soxr.resample(samples[0], rate, WORKING_HZ), np.float32)
@@ -203,13 +203,13 @@ def planted(corpus: Corpus, seed: int = SEED) -> tuple[Planted, ...]:
 
 def _true(corpus: Corpus, index: int, random: np.random.Generator) -> Planted:
     one = corpus.utterances[index]
-    return _planted(one, "true", one.samples, tuple(word.symbol for word in one.words))
+    return _planted(one, "true", one.samples, _text(one))
 
 
 def _swapped(corpus: Corpus, index: int, random: np.random.Generator) -> Planted:
     """Put another word of the lexicon, of another sound, in the place of one."""
     one = corpus.utterances[index]
-    text = [word.symbol for word in one.words]
+    text = list(_text(one))
     place = int(random.integers(len(text)))
     sounds = {way.phones for way in corpus.lexicon.entries[text[place]]}
     others = [word for word, ways in corpus.lexicon.entries.items() if not sounds & {way.phones for way in ways}]
@@ -257,12 +257,9 @@ def _planted(one: Utterance, kind: str, samples: Samples, text: tuple[str, ...],
     return Planted(one.key, one.speaker, kind, samples, text, words)
 
 
-_DAMAGE: dict[str, Callable[[Corpus, int, np.random.Generator], Planted]] = {
-    "true": _true,
-    "swapped": _swapped,
-    "shifted": _shifted,
-    "truncated": _truncated,
-}
+_DAMAGE: dict[str, Callable[[Corpus, int, np.random.Generator], Planted]] = dict(
+    zip(KINDS, (_true, _swapped, _shifted, _truncated), strict=True)
+)
 
 
 class Judged(Struct, frozen=True):

@@ -153,3 +153,10 @@ def test_a_text_of_another_recording_is_found(aligner, spoken):
 def test_noise_is_no_speech_of_the_text(aligner):
     noise = np.random.default_rng(1).normal(0, 0.1, 32_000).astype(np.float32)
     assert any(warning.startswith("low-confidence: ") for warning in said(aligner, noise, "sad", "ba", "dis").warnings)
+
+
+def test_a_phone_that_no_training_speech_had_is_judged_by_its_length_alone():
+    norms = Norms(np.tile([-1.0, np.log(0.1)], (4, 1)), np.tile([1.0, 0.5], (4, 1)))
+    path = phones((2, 0, 20), (1, 1, 20), (2, 2, 20))
+    good, bad = (judged(path, evidence([-1.0] * 10 + [x] * 10 + [-1.0] * 10), norms, 3) for x in (-1.0, -30.0))
+    assert bad.words[1] == good.words[1] > 0.5

@@ -19,7 +19,7 @@ from speechmill.acoustic.corpus import Corpus
 from speechmill.acoustic.features import Matrix
 from speechmill.acoustic.gmm import Mixtures, Scorer, doubled
 from speechmill.acoustic.graph import SILENCE, UNKNOWN, Graph
-from speechmill.acoustic.trees import LEAF, Tying
+from speechmill.acoustic.trees import LEAF, SPECIAL, Tying
 from speechmill.core.timebase import tick
 from speechmill.core.types import Interval
 
@@ -34,7 +34,8 @@ _USUAL = 10.0  # phones' worth of the average phone, added to each phone's own s
 _CALM = 0.2  # added to every deviation: nothing is judged to a finer degree
 _POSTERIOR = (-10.0, 2.0)  # in deviations: beyond it a phone is as bad, or as good, as it can be
 _ODDEST = 5.0
-_SPEECH = 1.0  # logarithm of how much likelier speech than silence makes speech in a pause
+_SPEECH = 1.0  # logarithm of how much likelier speech than silence makes speech in a pause, where a word is scored ...
+_CLEAR = 3.0  # ... and where it is a warning: breath and a room's noise stay below it
 # Intercept and weights of `word_features` and `weakest`, by benchmarks/tuning/confidence.py.
 _WORD = np.array([5.201, 0.958, -0.235, -0.080, 2.140, 1.312, -0.169, 1.317, 1.397])
 _WHOLE = np.array([1.997, 0.968])  # as if half of all texts were wrong
@@ -246,14 +247,17 @@ def word_features(phones: Phones, evidence: Evidence, norms: Norms) -> Floats:
     _, word = np.unique(phones.word[said], return_inverse=True)
     count = np.bincount(word)
     first = np.concatenate([[0], np.cumsum(count)[:-1]])
-    posterior = np.clip(of_phones[said, 0], *_POSTERIOR)
+    trained = phones.phone[said] != SPECIAL.index(UNKNOWN)  # what no training speech had, nobody can judge by its sound
+    posterior = np.where(trained, np.clip(of_phones[said, 0], *_POSTERIOR), 0.0)
     oddity = -np.abs(np.clip(of_phones[said, 1], -_ODDEST, _ODDEST))
     means = [np.bincount(word, values) / count for values in (posterior, oddity)]
     least = [np.minimum.reduceat(values, first) for values in (posterior, oddity)]
     beside = [np.minimum(np.append(0.0, values[:-1]), np.append(values[1:], 0.0)) for values in means]
-    frames = np.bincount(word, (measures[:, 0] * weights)[said]) / np.bincount(word, weights[said])
-    whole = np.clip((frames - norms.mean[0, 0]) / (norms.deviation[0, 0] + _CALM), *_POSTERIOR)
-    outside = -np.add.reduceat(_beside(_speech_in_pauses(phones, evidence))[said], first)
+    weights = weights[said] * trained
+    above = np.bincount(word, (measures[said, 0] - norms.mean[0, 0]) * weights)
+    scale = np.maximum(np.bincount(word, weights), 1) * (norms.deviation[0, 0] + _CALM)
+    whole = np.clip(above / scale, *_POSTERIOR)
+    outside = -np.add.reduceat(_beside(_speech_in_pauses(phones, evidence, _SPEECH))[said], first)
     return np.stack([whole, means[0], least[0], means[1], least[1], *beside, outside], axis=1)
 
 
@@ -263,20 +267,20 @@ def _beside(seconds: Floats) -> Floats:
     return beside
 
 
-def _speech_in_pauses(phones: Phones, evidence: Evidence) -> Floats:
+def _speech_in_pauses(phones: Phones, evidence: Evidence, least: float) -> Floats:
     """Return (phones,): seconds of speech in each pause; 0 for what is none."""
-    speech = np.append(0, np.cumsum(evidence.speech > _SPEECH))
+    speech = np.append(0, np.cumsum(evidence.speech > least))
     edges = -(-np.append(0, phones.end) // STEP)
     return np.where(phones.word == PAUSE, np.diff(speech[edges]) * (STEP * evidence.hop), 0.0)
 
 
 def speech_outside(phones: Phones, evidence: Evidence) -> tuple[Interval, ...]:
-    """Return where somebody speaks in a pause: from the first frame of it, as long as all of it together."""
+    """Return where somebody clearly speaks in a pause: from the first frame of it, as long as all of it together."""
     found = []
-    seconds = _speech_in_pauses(phones, evidence)
+    seconds = _speech_in_pauses(phones, evidence, _CLEAR)
     for place in np.flatnonzero(seconds):
         first = -(-int(phones.start[place]) // STEP)
-        within = first + int(np.argmax(evidence.speech[first:] > _SPEECH))
+        within = first + int(np.argmax(evidence.speech[first:] > _CLEAR))
         found.append(Interval(tick(within * STEP * evidence.hop), tick(float(seconds[place]))))
     return tuple(found)
 
