@@ -147,5 +147,5 @@ def dynamic(features: Matrix, config: FeatureConfig, mean: Vector | None = None,
     reach = max(1, round(config.delta_ms / config.hop_ms))
     mean = np.zeros(features.shape[1], np.float32) if mean is None else mean
     scale = np.ones(features.shape[1], np.float32) if scale is None else scale
-    found: Matrix = kernels.slopes(np.require(features, np.float32, "CW"), mean, scale, reach)
+    found: Matrix = kernels.slopes(np.require(features, np.float32, ["C", "W"]), mean, scale, reach)
     return found
