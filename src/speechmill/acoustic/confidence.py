@@ -34,11 +34,12 @@ _USUAL = 10.0  # phones' worth of the average phone, added to each phone's own s
 _CALM = 0.2  # added to every deviation: nothing is judged to a finer degree
 _POSTERIOR = (-10.0, 2.0)  # in deviations: beyond it a phone is as bad, or as good, as it can be
 _ODDEST = 5.0
+_ODD = 0.9  # deviations by which phones of a word differ from their usual length, on average
 _SPEECH = 1.0  # logarithm of how much likelier speech than silence makes speech in a pause, where a word is scored ...
 _CLEAR = 3.0  # ... and where it is a warning: breath and a room's noise stay below it
 # Intercept and weights of `word_features` and `weakest`, by benchmarks/tuning/confidence.py.
 _WORD = np.array([5.201, 0.958, -0.235, -0.080, 2.140, 1.312, -0.169, 1.317, 1.397])
-_WHOLE = np.array([1.997, 0.968])  # as if half of all texts were wrong
+_WHOLE = np.array([2.139, 0.715])  # as if half of all texts were wrong
 
 
 class Norms(Struct, frozen=True):
@@ -288,9 +289,9 @@ def speech_outside(phones: Phones, evidence: Evidence) -> tuple[Interval, ...]:
 def weakest(words: Floats) -> Floats:
     """Return (1,): how far the word that sounds least like itself is from the usual, from the features of all.
 
-    Lengths add nothing here: in a model that was trained on wrong text they are wrong too.
+    Lengths count where they are odder than most: in a model that was trained on wrong text they are wrong too.
     """
-    found: Floats = (words[:, 0] + words[:, 1] / 2).min(keepdims=True)
+    found: Floats = (words[:, 0] + words[:, 1] + np.minimum(words[:, 3] + _ODD, 0) / 2).min(keepdims=True)
     return found
 
 
