@@ -12,7 +12,8 @@ in a hundred words one is made up. No model is given: one is trained on the reco
 - <set>.not_spoken_precision, not_spoken_recall: of words that the text has and the audio hasn't.
 - <set>.outside_recall: share of the time of speech that is in no text which is named as such.
 
-Truth is exact in espeak_vi. In free_spoken_digits a word is as long as its clip.
+Truth is exact in espeak_vi. In free_spoken_digits a word is as long as its clip; in librispeech words are where an
+aligner with the same model finds them in each clip by itself.
 
     python benchmarks/align_long.py [--data FOLDER] [--minutes 60] [--sets espeak_vi,digits] [--seed 7] [--plain]
 """
@@ -20,6 +21,7 @@ Truth is exact in espeak_vi. In free_spoken_digits a word is as long as its clip
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import resource
 import sys
@@ -84,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--sets", default="espeak_vi,digits")
+    parser.add_argument("--sets", default="espeak_vi,digits,librispeech")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--plain", action="store_true", help="plant nothing: audio and text agree")
     options = parser.parse_args()
@@ -139,7 +141,29 @@ def string(rng: np.random.Generator, paths: Sequence[Path]) -> Clip:
     return Clip(np.concatenate(parts), words)
 
 
-SETS = {"espeak_vi": espeak_vi, "digits": digits}
+def librispeech(data: Path) -> tuple[list[Clip], Lexicon]:
+    """Words are spread evenly over their clip until `by_clip` times them; the lexicon is their letters."""
+    with (data / "librispeech_test_other" / "transcripts.tsv").open(encoding="utf-8") as table:
+        texts = {line["file"]: line["text"].split() for line in csv.DictReader(table, delimiter="\t")}
+    clips = []
+    for name, words in sorted(texts.items()):
+        samples = samples_of(data / "librispeech_test_other" / name)
+        step = len(samples) / HZ / len(words)
+        clips.append(Clip(samples, [(word, i * step, (i + 1) * step) for i, word in enumerate(words)]))
+    return clips, Lexicon({word: (Pronunciation(tuple(word)),) for words in texts.values() for word in words})
+
+
+def by_clip(recording: Recording, aligner: Aligner) -> None:
+    """Take for the truth what an aligner says of each clip by itself."""
+    for clip, start, first in recording.clips:
+        spoken = [i for i in range(first, len(recording.text)) if recording.text[i][1] is not None][: len(clip.words)]
+        aligned = aligner.align(clip.samples.astype(np.float32), tuple(((word,),) for word, _, _ in clip.words))
+        clip.words = [(word.symbol, word.start, word.end) for word in aligned.words]
+        for i, word in zip(spoken, aligned.words, strict=True):
+            recording.text[i] = (word.symbol, start + word.start, start + word.end)
+
+
+SETS = {"espeak_vi": espeak_vi, "digits": digits, "librispeech": librispeech}
 
 
 def plant(recording: Recording, clips: Sequence[Clip], seconds: float, seed: int, errors: bool) -> None:
@@ -208,6 +232,8 @@ def measured(name: str, recording: Recording, lexicon: Lexicon) -> list[dict[str
         file=sys.stderr,
     )
     x, x_given = recording.duration / (done - before), recording.duration / (done - trained + sketched - before)
+    if name == "librispeech":
+        by_clip(recording, aligner)
     rows = [
         row(f"{name}.x", "audio seconds per CPU second, all of it, training included", x, 100, "the goal"),
         row(f"{name}.x_with_a_model", "the same, with a model given", x_given, 100, "the goal"),

@@ -54,10 +54,10 @@ def test_speech_outside_the_text_belongs_to_no_word():
 
 
 def test_many_words_may_be_missing_at_either_end():
-    text = "fuz new fuz new fuz pas lob mi new mi new mi"
+    text = "fuz new fuz new fuz pas lob pas lob mi new mi new mi"
     line = line_of(tuple(((word,),) for word in text.split()), LEXICON)
-    coarse = search(frames("_ pas lob _"), line, Prices(rounds=1))
-    assert spans(coarse) == {5: (10, 22), 6: (22, 34)}
+    coarse = search(frames("_ pas lob pas lob _"), line, Prices(rounds=1))
+    assert spans(coarse) == {5: (10, 22), 6: (22, 34), 7: (34, 46), 8: (46, 58)}
 
 
 def test_stretches_that_are_searched_apart_give_the_path_of_one(monkeypatch):

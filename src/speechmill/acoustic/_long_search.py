@@ -26,6 +26,8 @@ _SEGMENTS = 500  # up to which their length stays
 _WIDE, _NARROW = 30_000, 4_000  # places to either side of where the text is expected: of an hour all, some minutes
 _EDGE = 0.9  # of that; a path which goes farther from the expected place is searched for again, twice as wide
 _LONGEST_PHONE = 16  # frames; nobody holds one for half a second, but when hesitating
+_FREE = 2  # last searches, with the prices themselves; those before them learn with dearer ones
+_DEARER = 1.6
 _EVERY = 4  # frames after which words may be skipped
 
 Place = NDArray[np.int32]
@@ -38,6 +40,11 @@ class Prices(Struct, frozen=True):
     skip: float = 40.0  # a word that isn't said; a wrong one of shortest phones costs about as much
     farthest: float = 120.0  # all that are left out at one place, be it half the text
     rounds: int = 5  # searches; the phones' Gaussians are learnt between them
+
+    @property
+    def dear(self) -> Prices:
+        """Prices while phones are learnt: more than is missing must not be taken for missing."""
+        return Prices(_DEARER * self.outside, _DEARER * self.skip, 2.5 * self.farthest, self.rounds)
 
 
 class TextWord(Struct, frozen=True):
@@ -107,10 +114,10 @@ def search(features: Matrix, line: Line, prices: Prices) -> Coarse:
     gaussians = beginning(line.phones)
     count = len(features)
     expected = np.linspace(0, len(line.column) - 1, count).astype(np.int32)
-    path = _found(features, line, gaussians, prices, expected, _WIDE)
-    for _ in range(prices.rounds - 1):
+    path = _found(features, line, gaussians, prices if prices.rounds == 1 else prices.dear, expected, _WIDE)
+    for left in range(prices.rounds - 1, 0, -1):
         gaussians = learnt(features, _labels(features, line, gaussians, prices, path), line.phones)
-        path = _found(features, line, gaussians, prices, path, _NARROW)
+        path = _found(features, line, gaussians, prices.dear if left > _FREE else prices, path, _NARROW)
     return Coarse(line, gaussians, path, _fit(features, line, gaussians, path))
 
 
