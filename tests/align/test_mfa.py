@@ -21,6 +21,7 @@ from speechmill.core.errors import MissingDependency, MissingModel, ProgramFaile
 from speechmill.core.stage import Context
 from speechmill.core.types import Word
 from speechmill.formats.audio import write_wav
+from speechmill.stages.align import Align
 from speechmill.text.spoken import spoken
 
 STAND_IN = Path(__file__).with_name("stand_in_mfa.py")
@@ -133,11 +134,20 @@ def test_a_failure_says_what_was_printed_last(align):
         align("one", mode="fail")
 
 
-def test_a_program_that_hangs_is_ended_with_all_that_it_started(align):
+def test_a_program_that_hangs_is_ended_with_all_that_it_started(align, monkeypatch):
+    monkeypatch.setattr(mfa, "_LIMIT_S", 0.6)
+    monkeypatch.setattr(mfa, "_LIMIT_PER_AUDIO_S", 0.2)
     with pytest.raises(Unalignable, match=r"mfa-timeout: mfa align was stopped after 1 s"):
-        align("one", mode="hang", timeout_s=1.0)
+        align("one", mode="hang")
     left = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
     assert left == []
+
+
+def test_mfa_is_stopped_before_its_worker_is():
+    """Killed from outside, a worker leaves the program that it started behind."""
+    stage = Align.resources
+    assert stage.timeout_s > mfa._LIMIT_S
+    assert stage.timeout_per_audio_s > mfa._LIMIT_PER_AUDIO_S
 
 
 def test_one_segment_is_aligned_by_itself(program, models, tmp_path):

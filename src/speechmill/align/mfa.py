@@ -30,10 +30,14 @@ from speechmill.text.spoken import Spoken, fold
 
 VERSION = "1"
 REQUIRES = ()
-NOT_IDENTITY = ("model", "dictionary", "g2p", "program", "jobs", "timeout_s")  # models count by their content
+NOT_IDENTITY = ("model", "dictionary", "g2p", "program", "jobs")  # models count by their content
 
 _SILENCES = frozenset(("", "sp", "sil", "<eps>", "<sil>"))
 _UNKNOWN = "<unk>"
+_LIMIT_S = 240.0  # for a recording of no length, ...
+_LIMIT_PER_AUDIO_S = (
+    8.0  # ... and so much more for a second of it: less than the stage has, or MFA would outlive its worker
+)
 _SLACK_S = 0.05  # what a word may outlast its audio by: a frame or two of MFA's
 
 
@@ -45,7 +49,6 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     g2p: str | None = None  # the same for a G2P model, which pronounces what the dictionary lacks
     program: str = "mfa"  # a name on PATH, or a path
     jobs: Annotated[int, Meta(ge=1)] = 1  # of one MFA; the workers are processes already
-    timeout_s: float = 1800.0  # seconds for one recording
     beam: int | None = None  # width of MFA's search; None: its own
     retry_beam: int | None = None  # where the first found nothing; None: its own
     min_peak_dbfs: float = -66.0  # below it there is nothing to align
@@ -92,7 +95,7 @@ class Backend:
     def __init__(self, config: Config, context: Context) -> None:
         self._config = config
         self._models = _models(config)
-        self._mfa = Mfa(config.program, config.timeout_s, config.jobs)
+        self._mfa = Mfa(config.program, jobs=config.jobs)
 
     def align(self, samples: Samples, said: Spoken, language: str | None) -> Alignment:
         """Align one segment, with a start of MFA for it alone; see `align_all`."""
@@ -115,8 +118,9 @@ class Backend:
             ]
             if all(isinstance(row, Unalignable) for row in rows):
                 return [row for row in rows if isinstance(row, Unalignable)]
+            mfa = structs.replace(self._mfa, timeout_s=_limit_s([row for row in rows if isinstance(row, Path)]))
             try:
-                grids = self._mfa.align(corpus, self._models[1], self._models[0], output, self._options())
+                grids = mfa.align(corpus, self._models[1], self._models[0], output, self._options())
             except ProgramFailed as error:
                 raise Unalignable(error.reason, error.detail) from error
             return [
@@ -145,8 +149,7 @@ class Backend:
     def _read(self, cut: Cut, grid: Path | None, corpus: Path) -> Alignment | Unalignable:
         if grid is None:
             return Unalignable("no-output", "MFA ended well and wrote nothing for this segment")
-        with wave.open(str(corpus.with_suffix(".wav")), "rb") as file:
-            duration = file.getnframes() / WORKING_HZ
+        duration = _duration(corpus)
         try:
             words, phones = _tiers(textgrid.read(grid))
             checked = self._checked([one.word for one in cut.said.words], words, duration)
@@ -173,6 +176,16 @@ class Backend:
                 )
         inside = _inside(words, duration)
         return [Word(given, word.start, word.duration) for given, word in zip(said, inside, strict=True)]
+
+
+def _limit_s(written: Sequence[Path]) -> float:
+    return _LIMIT_S + _LIMIT_PER_AUDIO_S * sum(map(_duration, written))
+
+
+def _duration(path: Path) -> float:
+    """Return seconds of a segment's audio, by its path without ending."""
+    with wave.open(str(path.with_suffix(".wav")), "rb") as file:
+        return file.getnframes() / WORKING_HZ
 
 
 def _tiers(grid: textgrid.TextGrid) -> tuple[list[Word], list[Word]]:
