@@ -77,6 +77,13 @@ def test_hidden_files_and_the_folder_of_results_are_no_part_of_a_corpus(folder, 
     assert find(folder, Layout(skip=folder / "out")).problems == ()
 
 
+def test_a_linked_file_is_of_the_speaker_whose_folder_it_is_linked_in(folder):
+    (folder / "eve").mkdir()
+    for name in ("one.wav", "one.lab"):
+        (folder / "eve" / name).symlink_to(folder / "ann" / name)
+    assert find(folder).speakers == ("ann", "bob", "eve")
+
+
 def test_a_link_to_a_folder_above_is_followed_once(folder):
     (folder / "ann/up").symlink_to(folder)
     assert len(find(folder).recordings) == 3

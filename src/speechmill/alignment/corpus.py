@@ -275,7 +275,12 @@ def _speaker(audio: Path, rule: str) -> str:
     kind, _, number = rule.partition(":")
     if kind == "prefix":
         return composed(audio.stem)[: int(number)]
-    return {"file": audio.stem, "one": "speaker"}.get(rule, composed(audio.resolve().parent.name))
+    return {"file": audio.stem, "one": "speaker"}.get(rule, composed(_folder(audio)))
+
+
+def _folder(audio: Path) -> str:
+    """Return the folder's name as the corpus has it: a linked file belongs to the speaker it is linked for."""
+    return os.path.basename(os.path.dirname(os.path.abspath(audio)))
 
 
 def _from_tiers(
