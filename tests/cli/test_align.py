@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from praatio import textgrid as praatio
 
+from speechmill.acoustic.train import TrainingError
 from speechmill.cli.main import cli
 from speechmill.core.errors import ConfigError, MissingDependency
 from speechmill.formats import lexicon as lexica
@@ -178,6 +179,9 @@ def test_thai_without_blanks_is_parted_and_timed(tmp_path):
         (("{corpus}", "{lexicon}", "{out}", "--speakers", "x"), "speakers 'x'"),
         (("{out}", "{lexicon}", "{out}2"), "no such folder"),
         (("{lexicon}",), "is a file: name its text too"),
+        (("{corpus}", "{lexicon}", "{out}", "--format", ","), "--format names none; there are textgrid, json"),
+        (("{corpus}", "{lexicon}", "{out}", "--tonal", "--model", "m.npz"), "--model is trained already"),
+        (("{corpus}", "{lexicon}", "{lexicon}/out"), "nothing can be written to .*letters.dict/out: Not a directory"),
     ],
 )
 def test_what_cant_be_run_is_refused_before_it_starts(corpus, tmp_path, arguments, message):
@@ -185,6 +189,19 @@ def test_what_cant_be_run_is_refused_before_it_starts(corpus, tmp_path, argument
     with pytest.raises(ConfigError, match=message):
         run("align", *(argument.format(**places) for argument in arguments))
     assert not (tmp_path / "out").exists()
+
+
+def test_where_no_text_has_all_its_words_in_the_lexicon_they_are_named(corpus, tmp_path):
+    (tmp_path / "few.dict").write_text("masa\tm a s a\n")
+    with pytest.raises(TrainingError, match=r"none of 16 texts .* lacks 7: \w+ \(\d+\).* Predict them with --g2p"):
+        run("align", corpus / "corpus", tmp_path / "few.dict", tmp_path / "out")
+
+
+def test_a_text_without_words_is_named(tmp_path):
+    letters.write_wav(tmp_path / "talk.wav", [letters.said("masa")[0]])
+    (tmp_path / "talk.txt").write_text("... !")
+    with pytest.raises(TrainingError, match=r"none of 1 texts has a word, such as '\.\.\. !'"):
+        run("align", tmp_path / "talk.wav", tmp_path / "talk.txt")
 
 
 def test_a_folder_without_texts_is_refused_with_the_reason(corpus, tmp_path):

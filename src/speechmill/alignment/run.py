@@ -22,7 +22,7 @@ from speechmill.acoustic.adapt import Adaptation, adaptation
 from speechmill.acoustic.aligner import Aligner
 from speechmill.acoustic.long import align_long, bootstrap
 from speechmill.acoustic.model import AcousticModel
-from speechmill.acoustic.train import Options
+from speechmill.acoustic.train import Options, TrainingError
 from speechmill.acoustic.types import Example
 from speechmill.alignment.audio import AudioCache, OpenedAudio, opened, speaker_channels
 from speechmill.alignment.corpus import Corpus, Recording, Utterance
@@ -234,8 +234,10 @@ def train(
     workers = threads or usable_cores()
     with AudioCache(workers + 1) as cache:
         given = examples(corpus, prepared, cache)
-        short = [example for example in given if example.duration <= LONG_S]
         long = [utterance for utterance in _longest_first(corpus) if prepared.worded[utterance[1].key].known]
+        if not given and not long:
+            raise TrainingError(_nothing_to_learn(corpus, prepared))
+        short = [example for example in given if example.duration <= LONG_S]
         if sum(example.duration for example in short) >= _ENOUGH_S or not long:
             return training.train(short, prepared.lexicon, options, report=report, threads=threads)
     recording, utterance = long[0]
@@ -244,6 +246,18 @@ def train(
         ways = prepared.worded[utterance.key].ways
         less = structs.replace(options, max_hours=min(options.max_hours, _LONG_HOURS))
         return bootstrap(read, utterance.duration, ways, prepared.lexicon, options=less, report=report, threads=threads)
+
+
+def _nothing_to_learn(corpus: Corpus, prepared: Prepared) -> str:
+    """Say why no utterance can be trained on, and what to do."""
+    if not prepared.oov:
+        first = next(iter(prepared.worded.values())).said.text
+        return f"none of {corpus.num_utterances} texts has a word, such as {first!r}"
+    worst = ", ".join(f"{word} ({count})" for word, count in prepared.oov.most_common(5))
+    return (
+        f"none of {corpus.num_utterances} texts has all its words in the lexicon; it lacks {len(prepared.oov)}: "
+        f"{worst}. Predict them with --g2p, or see: speechmill lexicon extend --help"
+    )
 
 
 def _longest_first(corpus: Corpus) -> list[tuple[Recording, Utterance]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,10 +111,13 @@ def command(
     layout = Layout(speakers, tiers, None if one_file else folder)
     corpus = _corpus(paths, layout, one_file)
     made = _outputs(formats, confidence if confidence is not None else one_file)
+    if model is not None and tonal:
+        raise ConfigError("--tonal is for training, and --model is trained already: leave one of them out")
     if one_file and not overwrite:
         _spare(corpus, folder, made)
     with StageBar() as bar:
         work = _Work(corpus, corpus_name, lexicon, g2p, language, threads or 0, bar)
+        _check_writable(folder)
         chosen = work.model(model, folder, tonal, seed, keep=not one_file)
         summary = work.align(chosen, folder, made, syllables, write=not one_file)
     if as_json:
@@ -157,10 +161,22 @@ def usable(found: Corpus, name: str) -> Corpus:
     )
 
 
+def _check_writable(out: Path) -> None:
+    """Raise ConfigError where results can't be written: better now than after training."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise ConfigError(f"nothing can be written to {out}: {error.strerror}. Name another folder") from error
+
+
 def _outputs(formats: str, confidence: bool) -> Outputs:
     from speechmill.alignment.outputs import FORMATS, Outputs
 
     chosen = tuple(part.strip().lower() for part in formats.split(",") if part.strip())
+    if not chosen:
+        raise ConfigError(f"--format names none; there are {', '.join(FORMATS)}")
     if unknown := [name for name in chosen if name not in FORMATS]:
         raise ConfigError(f"--format {unknown[0]}: there are {', '.join(FORMATS)}")
     return Outputs(chosen, confidence)
