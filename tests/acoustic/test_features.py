@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from speechmill.acoustic import kernels
 from speechmill.acoustic.features import FeatureConfig, dynamic, static
 from speechmill.core.errors import AudioError
 
@@ -43,6 +44,25 @@ def test_a_constant_slope_is_found():
     found = dynamic(ramp, config)
     np.testing.assert_allclose(found[10:90, 1], 4.0, atol=1e-4)  # 1 a frame over the 4 frames that deltas look ahead
     np.testing.assert_allclose(found[10:90, 2], 0.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 31, 33, 70])  # 32 are transformed at once, two as one
+def test_power_spectra_are_those_of_a_plain_fourier_transform(num_frames):
+    config = FeatureConfig()
+    samples = np.random.default_rng(2).normal(0, 0.1, 80 * num_frames).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(emphasised(samples), 256)[::80]
+    expected = np.abs(np.fft.rfft(windows * np.hamming(256), 512, axis=1)) ** 2
+    signal, turns = emphasised(samples), 2 * np.pi * np.arange(256) / 512
+    circle = np.stack([np.cos(turns), -np.sin(turns)]).astype(np.float32)
+    places = np.array([int(f"{place:09b}"[::-1], 2) for place in range(512)], np.int32)
+    found = np.empty((num_frames, 257), np.float32)
+    kernels.powers(signal, config.hop, np.hamming(256).astype(np.float32), circle, places, found)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def emphasised(samples):
+    padded = np.concatenate([np.zeros(88), samples, np.zeros(88)]).astype(np.float32)
+    return np.append(padded[0], padded[1:] - np.float32(0.97) * padded[:-1])
 
 
 @pytest.mark.parametrize("hertz", [100, 180, 320])

@@ -9,7 +9,7 @@ from praatio import textgrid as praatio
 
 from speechmill.acoustic.train import Options
 from speechmill.acoustic.types import Example
-from speechmill.alignment import run, summary
+from speechmill.alignment import audio, run, summary
 from speechmill.alignment.corpus import Layout, find, single
 from speechmill.alignment.lexica import Source, prepare
 from speechmill.alignment.outputs import Outputs
@@ -247,6 +247,28 @@ def test_a_speaker_is_adapted_to_by_examples_from_all_over():
     given = [Example(str(i), 2.0, lambda: None, ()) for i in range(100)]
     assert [one.key for one in run.sample(given, 20.0)] == [str(10 * i) for i in range(10)]
     assert run.sample(given, 300.0) == given
+
+
+def test_a_file_is_decoded_once_for_its_speaker_and_its_alignment(language, aligned, tmp_path, monkeypatch):
+    language.write_corpus(tmp_path / "corpus", language.TEXTS[:6])
+    decoded = []
+    monkeypatch.setattr(run, "opened", lambda recording: decoded.append(recording.key) or audio.opened(recording))
+    done = aligned(find(tmp_path / "corpus"))
+    assert sorted(decoded) == sorted(done.outcomes) == ["ann/00", "ann/02", "ann/04", "bob/01", "bob/03", "bob/05"]
+
+
+def test_what_is_kept_of_decoded_files_is_bounded(language, tmp_path, monkeypatch):
+    language.write_corpus(tmp_path, language.TEXTS[:2])
+    first, second = find(tmp_path).recordings
+    monkeypatch.setattr(run, "MEMORY_S", max(first.duration, second.duration))
+    kept = run.Kept()
+    held = [audio.opened(one) for one in (first, second)]
+    kept.keep(first, held[0])
+    kept.keep(second, held[1])
+    assert kept.take(first) is held[0]
+    assert kept.take(second) is not held[1]
+    kept.keep(second, held[1])  # there is room again
+    assert kept.take(second) is held[1]
 
 
 def test_the_least_certain_words_come_first(language, aligned, tmp_path):

@@ -43,6 +43,24 @@ class FeatureConfig(Struct, frozen=True, forbid_unknown_fields=True):
     delta_ms: float = 10.0  # how far deltas look to either side
     pitch: bool = False  # pitch and voicing beside cepstra: what tells tones apart
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what no features can be made with, as a model's file may have it."""
+        longest_ms = _NUM_FFT * 1000 / WORKING_HZ
+        limits = {
+            "hop_ms": (1.0, 50.0),
+            "window_ms": (1.0, longest_ms),
+            "num_filters": (1, 128),
+            "num_cepstra": (1, self.num_filters),
+            "low_hz": (0.0, self.high_hz - 100),
+            "high_hz": (100.0, WORKING_HZ / 2),
+            "preemphasis": (0.0, 1.0),
+            "delta_ms": (1.0, 200.0),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name}: {value:g} is not between {low:g} and {high:g}")
+
     @property
     def hop(self) -> int:
         """Samples from one frame to the next."""
@@ -74,28 +92,28 @@ def static(samples: Samples, config: FeatureConfig) -> Matrix:
     num_frames = len(samples) // config.hop
     if not num_frames:
         return np.zeros((0, config.num_static), np.float32)
-    windows = _windows(samples, num_frames, config)
-    blocks = [_block(windows[start : start + _BLOCK], config) for start in range(0, num_frames, _BLOCK)]
+    emphasised = _emphasised(samples, num_frames, config)
+    starts = range(0, num_frames, _BLOCK)
+    blocks = [_block(emphasised[start * config.hop :], min(_BLOCK, num_frames - start), config) for start in starts]
     found = np.concatenate(blocks)
     if config.pitch:
         found[:, -2] = _smoothed_pitch(found[:, -2], found[:, -1])
     return found
 
 
-def _windows(samples: Samples, num_frames: int, config: FeatureConfig) -> Matrix:
-    """Return a view (frames, window) of emphasised samples, each frame in the middle of its hop."""
+def _emphasised(samples: Samples, num_frames: int, config: FeatureConfig) -> Vector:
+    """Return samples with their high frequencies raised, from where the first frame's window begins."""
     margin = config.window // 2 - config.hop // 2
     padded = np.zeros((num_frames - 1) * config.hop + config.window + 1, np.float32)
     kept = min(len(samples), len(padded) - margin - 1)
     padded[margin + 1 : margin + 1 + kept] = samples[:kept]
-    emphasised = padded[1:] - np.float32(config.preemphasis) * padded[:-1]
-    return np.lib.stride_tricks.sliding_window_view(emphasised, config.window)[:: config.hop]
+    return np.asarray(padded[1:] - np.float32(config.preemphasis) * padded[:-1], np.float32)
 
 
-def _block(windows: Matrix, config: FeatureConfig) -> Matrix:
+def _block(emphasised: Vector, num_frames: int, config: FeatureConfig) -> Matrix:
     window, filters, cosines = _tables(config)
-    spectrum = np.fft.rfft(windows * window, _NUM_FFT, axis=1)
-    power: Matrix = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
+    power = np.empty((num_frames, _NUM_FFT // 2 + 1), np.float32)
+    kernels.powers(emphasised, config.hop, window, *_circle(), power)
     cepstra = product(np.log(np.maximum(product(power, filters), np.float32(_FLOOR))), cosines)
     return np.hstack([cepstra, _pitch(power, config)]) if config.pitch else cepstra
 
@@ -115,6 +133,15 @@ def _tables(config: FeatureConfig) -> tuple[Matrix, Matrix, Matrix]:
     lifter = 1 + 11 * np.sin(np.pi * orders / 22)
     cosines = np.sqrt(2 / config.num_filters) * np.cos(angles) * lifter
     return window.astype(np.float32), filters.astype(np.float32), cosines.astype(np.float32)
+
+
+@functools.lru_cache(maxsize=1)
+def _circle() -> tuple[Matrix, NDArray[np.int32]]:
+    """Return cosines and negative sines of the transform's turns, and the place of each frequency in what it leaves."""
+    angle = 2 * np.pi * np.arange(_NUM_FFT // 2) / _NUM_FFT
+    width = _NUM_FFT.bit_length() - 1
+    reversed_bits = [int(f"{place:0{width}b}"[::-1], 2) for place in range(_NUM_FFT)]
+    return np.stack([np.cos(angle), -np.sin(angle)]).astype(np.float32), np.array(reversed_bits, np.int32)
 
 
 def _mel(hertz: float) -> float:

@@ -103,6 +103,56 @@ def _mix(components: NDArray[np.float32], first: NDArray[np.int32], scores: NDAr
             scores[frame, state] = best + np.log(total) if total > 1 else best
 
 
+def _powers(
+    signal: NDArray[np.float32],
+    hop: int,
+    window: NDArray[np.float32],
+    turns: NDArray[np.float32],
+    places: NDArray[np.int32],
+    found: NDArray[np.float32],
+) -> None:
+    """Set the power spectra of frames, (frames, size / 2 + 1), each a hop after the one before.
+
+    turns: (2, size / 2), cosines and negative sines of the circle. places: where the transform leaves each frequency.
+    Frames are transformed 32 at once, two as one complex signal, so that all arithmetic is on vectors.
+    """
+    size = len(places)
+    real, imaginary = np.empty((size, 16), np.float32), np.empty((size, 16), np.float32)
+    for start in range(0, found.shape[0], 32):
+        real[:] = 0
+        imaginary[:] = 0
+        for lane in range(min(16, (found.shape[0] - start + 1) // 2)):
+            begin = (start + 2 * lane) * hop
+            for place in range(len(window)):
+                real[place, lane] = signal[begin + place] * window[place]
+            if start + 2 * lane + 1 < found.shape[0]:
+                for place in range(len(window)):
+                    imaginary[place, lane] = signal[begin + hop + place] * window[place]
+        span = size // 2
+        while span:
+            step = size // 2 // span
+            for place in range(span):
+                cosine, sine = turns[0, place * step], turns[1, place * step]
+                for low in range(place, size, 2 * span):
+                    for lane in range(16):
+                        x, y = real[low, lane], imaginary[low, lane]
+                        u, v = real[low + span, lane], imaginary[low + span, lane]
+                        real[low, lane], imaginary[low, lane] = x + u, y + v
+                        real[low + span, lane] = (x - u) * cosine - (y - v) * sine
+                        imaginary[low + span, lane] = (x - u) * sine + (y - v) * cosine
+            span //= 2
+        for lane in range(min(16, (found.shape[0] - start + 1) // 2)):
+            frame = start + 2 * lane
+            both = frame + 1 < found.shape[0]
+            for k in range(size // 2 + 1):
+                here, there = places[k], places[(size - k) % size]
+                x, y, u, v = real[here, lane], imaginary[here, lane], real[there, lane], imaginary[there, lane]
+                quarter = np.float32(0.25)
+                found[frame, k] = quarter * ((x + u) * (x + u) + (y - v) * (y - v))
+                if both:
+                    found[frame + 1, k] = quarter * ((y + v) * (y + v) + (u - x) * (u - x))
+
+
 def _slopes(
     features: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32], reach: int
 ) -> NDArray[np.float32]:
@@ -241,6 +291,7 @@ def _compiled(signature: str, function: Any, *, fast: bool = False) -> Any:
 search = _compiled("f8[::1](f4[:,::1], i4[::1], f8[::1], i4[::1], i4[::1], f8[::1], i8, f8[::1], u1[:,::1])", _search)
 trace = _compiled("i8(u1[:,::1], i4[::1], i4[::1], i4[::1], i8, i8, i4[::1])", _trace)
 mix = _compiled("void(f4[:,::1], i4[::1], f4[:,::1])", _mix, fast=True)
+powers = _compiled("void(f4[::1], i8, f4[::1], f4[:,::1], i4[::1], f4[:,::1])", _powers, fast=True)
 slopes = _compiled("f4[:,::1](f4[:,::1], f4[::1], f4[::1], i8)", _slopes, fast=True)
 own = _compiled("void(f4[:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f4[::1])", _own, fast=True)
 pulls = _compiled(

@@ -8,6 +8,7 @@ kept in memory of a finished utterance is a line of the summary.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -24,7 +25,7 @@ from speechmill.acoustic.long import align_long, bootstrap
 from speechmill.acoustic.model import AcousticModel
 from speechmill.acoustic.train import Options, TrainingError
 from speechmill.acoustic.types import Example
-from speechmill.alignment.audio import AudioCache, OpenedAudio, opened, speaker_channels
+from speechmill.alignment.audio import MEMORY_S, AudioCache, OpenedAudio, opened, speaker_channels
 from speechmill.alignment.corpus import Corpus, Recording, Utterance
 from speechmill.alignment.lexica import Prepared
 from speechmill.alignment.outputs import Outputs, write_outputs
@@ -43,6 +44,30 @@ _LONG_HOURS = 0.35  # of one recording: more of the same moves no boundary
 _ENOUGH_S = 300.0  # of short utterances: with less, a long one is what a model is trained on
 
 
+class Kept:
+    """What was decoded to adapt to speakers, for its alignment: as much as is held in memory at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[str, OpenedAudio] = {}
+        self._free_s = MEMORY_S
+
+    def keep(self, recording: Recording, audio: OpenedAudio) -> None:
+        """Hold a recording of one utterance while there is room."""
+        with self._lock:
+            if audio.duration <= self._free_s and recording.key not in self._held:
+                self._free_s -= audio.duration
+                self._held[recording.key] = audio
+
+    def take(self, recording: Recording) -> OpenedAudio:
+        """Return a recording that nobody else needs any more: as it was held, or decoded. Raises AudioError."""
+        with self._lock:
+            audio = self._held.pop(recording.key, None)
+            if audio is not None:
+                self._free_s += audio.duration
+        return audio or opened(recording)
+
+
 class Job(Struct, frozen=True):
     """What the threads that align share."""
 
@@ -52,12 +77,13 @@ class Job(Struct, frozen=True):
     out: Path | None  # None: nothing is written
     outputs: Outputs
     threads: int  # for one long utterance
+    kept: Kept
 
 
-def examples(corpus: Corpus, prepared: Prepared, cache: AudioCache) -> list[Example]:
+def examples(corpus: Corpus, prepared: Prepared, cache: AudioCache, kept: Kept | None = None) -> list[Example]:
     """Return the utterances to train on: those of which every word is in the lexicon."""
     return [
-        _example(recording, utterance, prepared.worded[utterance.key], cache)
+        _example(recording, utterance, prepared.worded[utterance.key], cache, kept)
         for recording in corpus.recordings
         for utterance in recording.utterances
         if _trainable(prepared.worded[utterance.key])
@@ -68,14 +94,18 @@ def _trainable(worded: Worded) -> bool:
     return worded.known > 0 and not worded.oov and not worded.unspoken
 
 
-def _example(recording: Recording, utterance: Utterance, worded: Worded, cache: AudioCache) -> Example:
-    read = partial(_read, recording, utterance, cache)
+def _example(
+    recording: Recording, utterance: Utterance, worded: Worded, cache: AudioCache, kept: Kept | None
+) -> Example:
+    read = partial(_read, recording, utterance, cache, kept)
     return Example(utterance.key, utterance.duration, read, worded.ways, utterance.speaker)
 
 
-def _read(recording: Recording, utterance: Utterance, cache: AudioCache) -> Samples:
+def _read(recording: Recording, utterance: Utterance, cache: AudioCache, kept: Kept | None) -> Samples:
     if len(recording.utterances) == 1:
         with opened(recording) as audio:
+            if kept is not None:
+                kept.keep(recording, audio)
             return audio.read(utterance.start, utterance.duration)
     with cache.opened(recording) as (audio, channels):
         return audio.read(utterance.start, utterance.duration, channels.get(utterance.speaker))
@@ -99,9 +129,10 @@ def align(
     say = report or (lambda stage, share: None)
     workers = threads or usable_cores()
     aligner = Aligner(model, prepared.lexicon)
-    speakers = _adapted(corpus, prepared, aligner, workers, say)
+    kept = Kept()
+    speakers = _adapted(corpus, prepared, aligner, workers, say, kept)
     alone = len(corpus.recordings) == 1
-    job = Job(aligner, prepared, speakers, out, outputs, workers if alone else 1)
+    job = Job(aligner, prepared, speakers, out, outputs, workers if alone else 1, kept)
     total, done_s = max(corpus.duration, 1e-9), 0.0
     started = time.monotonic()
     for done in _ahead(partial(_work, job), corpus.recordings, workers):
@@ -123,11 +154,13 @@ def check(model: AcousticModel, prepared: Prepared) -> None:
         )
 
 
-def _adapted(corpus: Corpus, prepared: Prepared, aligner: Aligner, workers: int, say: Report) -> dict[str, Adaptation]:
+def _adapted(
+    corpus: Corpus, prepared: Prepared, aligner: Aligner, workers: int, say: Report, kept: Kept
+) -> dict[str, Adaptation]:
     """Adapt to each speaker, by some utterances from all over what they say."""
     with AudioCache(workers + 1) as cache:
         by_speaker: dict[str, list[Example]] = {}
-        for example in examples(corpus, prepared, cache):
+        for example in examples(corpus, prepared, cache, kept):
             if example.duration <= LONG_S:
                 by_speaker.setdefault(example.speaker, []).append(example)
         found = {}
@@ -186,7 +219,7 @@ def _work(job: Job, recording: Recording) -> AlignedRecording:
 
 def _aligned(job: Job, recording: Recording) -> AlignedRecording:
     try:
-        with opened(recording) as audio:
+        with job.kept.take(recording) as audio:
             channels = speaker_channels(recording, audio)
             found = [_one(job, utterance, audio, channels.get(utterance.speaker)) for utterance in recording.utterances]
             return AlignedRecording(recording, audio.duration, tuple(found))
