@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model's file: back as it was, and refused where it was tampered with."""
 
+import contextlib
 import io
 import zipfile
 
@@ -54,8 +55,18 @@ def array(values):
     return buffer.getvalue()
 
 
+def shaped(shape):
+    """Make an array that says it is larger than it is."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(64)
+
+
 HOSTILE = {
-    "an object, which would be unpickled": ("means.npy", array(np.array([{"a": 1}], dtype=object)), "pickle"),
+    "an array of 373 GB in 64 bytes": ("means.npy", shaped("(99999999999,)"), "reshape"),
+    "a header that never closes": ("means.npy", shaped("((((").replace(b", }", b"   "), "model"),
+    "another version of arrays": ("means.npy", b"\x93NUMPY\x03\x00" + bytes(64), "npy 1.0"),
+    "trees whose branches meet": ("nodes.npy", array(np.array([[0, 0, 1, 1], [-1, 0, 0, 0]], np.int32)), "nodes"),
+    "an object, which would be unpickled": ("means.npy", array(np.array([{"a": 1}], dtype=object)), "unpickled"),
     "another shape": ("means.npy", array(np.zeros((3, 3), np.float32)), "means"),
     "another type": ("stay.npy", array(np.zeros(3, np.float32)), "stay"),
     "a missing array": ("weights.npy", None, "weights"),
@@ -85,3 +96,60 @@ def test_other_files_are_refused(tmp_path):
         load(tmp_path / "text")
     with pytest.raises(FormatError, match="no such file"):
         load(tmp_path / "absent")
+
+
+CARDS = {
+    "no hop": (b'"hop_ms": 5.0', b'"hop_ms": 0.0', "hop_ms: 0 is not between 1 and 50"),
+    "a billion filters": (b'"num_filters": 26', b'"num_filters": 1000000000', "num_filters"),
+    "a pause more likely than certain": (b'"pause": -', b'"pause": 9', "pause"),
+    "a word heard less than never": (b'"count": ', b'"count": -', "said: 'abi'"),
+    "a text for a number": (b'"hours": ', b'"hours": "many", "x": ', "hours"),
+}
+
+
+@pytest.mark.parametrize("what", CARDS)
+def test_a_card_that_nothing_can_be_done_with_is_refused(model, tmp_path, what):
+    old, new, message = CARDS[what]
+    save(model, tmp_path / "model.npz")
+    with zipfile.ZipFile(tmp_path / "model.npz") as archive:
+        card = archive.read("card.json")
+    assert old in card
+    with pytest.raises(FormatError, match=message):
+        load(tampered(model, tmp_path / "model.npz", "card.json", card.replace(old, new)))
+
+
+GAUSSIANS = {
+    "means": (1e30, "means must lie within"),
+    "variances": (1e-40, "variances must lie between"),
+    "weights": (2.0, "weights must be"),
+}
+
+
+@pytest.mark.parametrize("name", GAUSSIANS)
+def test_gaussians_that_give_no_number_are_refused(model, tmp_path, name):
+    value, message = GAUSSIANS[name]
+    values = getattr(model.mixtures, name).astype(np.float32)
+    values.flat[0] = value
+    with pytest.raises(FormatError, match=message):
+        load(tampered(model, tmp_path / "model.npz", f"{name}.npy", array(values)))
+
+
+def test_damage_anywhere_is_refused_or_does_no_harm(model, tmp_path):
+    save(model, tmp_path / "model.npz")
+    whole, random = (tmp_path / "model.npz").read_bytes(), np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in random.integers(0, len(whole), 3):
+            damaged[place] = random.integers(256)
+        (tmp_path / "model.npz").write_bytes(bytes(damaged))
+        with contextlib.suppress(FormatError):
+            assert load(tmp_path / "model.npz").mixtures.num_states == model.mixtures.num_states
+
+
+def test_a_model_cut_short_is_refused(model, tmp_path):
+    save(model, tmp_path / "model.npz")
+    whole = (tmp_path / "model.npz").read_bytes()
+    for end in (0, 10, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "model.npz").write_bytes(whole[:end])
+        with pytest.raises(FormatError, match="not an acoustic model"):
+            load(tmp_path / "model.npz")

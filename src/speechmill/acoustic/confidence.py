@@ -180,10 +180,14 @@ def _moments(mixtures: Mixtures, rows: Ints, shares: Ints, first: Ints) -> Mixtu
 
 def _states(tying: Tying, root: int) -> list[int]:
     """Return the states that a tree leads to, those with common answers side by side."""
-    node = tying.nodes[root]
-    if node[0] == LEAF:
-        return [int(node[1])]
-    return _states(tying, int(node[2])) + _states(tying, int(node[3]))
+    found, waiting = [], [root]
+    while waiting:
+        node = tying.nodes[waiting.pop()].tolist()
+        if node[0] == LEAF:
+            found.append(node[1])
+        else:
+            waiting += [node[3], node[2]]
+    return found
 
 
 def _measures(phones: Phones, evidence: Evidence) -> tuple[Floats, Floats]:

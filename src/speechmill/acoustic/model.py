@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,13 @@ from speechmill.core.errors import FormatError
 
 FORMAT = 1
 _MAX_BYTES = 1 << 30  # unpacked; a model of ten hours has some 10 MB
+_MAX_MEAN, _VARIANCES = 1e6, (1e-8, 1e12)  # beyond it likelihoods aren't numbers; features have a variance of about 1
+_LEAST_STEP = -50.0  # logarithm; training gives none below that of 0.01
+# What zipfile and numpy raise for files that are none, or that somebody damaged.
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError, msgspec.MsgspecError,
+    KeyError, ValueError, SyntaxError, RuntimeError, MemoryError, EOFError, OSError,
+)  # fmt: skip
 
 
 class Card(Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,17 +138,31 @@ def load(path: Path) -> AcousticModel:
         with zipfile.ZipFile(path) as archive:
             if sum(info.file_size for info in archive.infolist()) > _MAX_BYTES:
                 raise FormatError(f"{path}: unpacked it is larger than {_MAX_BYTES >> 20} MB")
-            head = msgspec.json.decode(archive.read("card.json"), type=_Head)
-            arrays = {
-                name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-                for name in archive.namelist()
-                if name.endswith(".npy")
-            }
+            head = msgspec.json.decode(_member(archive, "card.json"), type=_Head)
+            names = [name for name in archive.namelist() if name.endswith(".npy")]
+            arrays = {name.removesuffix(".npy"): _parsed(_member(archive, name)) for name in names}
         return _checked(head, arrays)
     except FileNotFoundError:
         raise FormatError(f"{path}: no such file. Train a model with: speechmill train-acoustic") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, msgspec.MsgspecError, OSError) as error:
+    except _BROKEN as error:
         raise FormatError(f"{path}: not an acoustic model of speechmill ({error})") from error
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Read as much as the archive says a file has; without a number zipfile unpacks all, and cuts it then."""
+    with archive.open(name) as content:
+        return content.read(archive.getinfo(name).file_size)
+
+
+def _parsed(content: bytes) -> NDArray[Any]:
+    """Return the array of a .npy file. Its shape is believed only where its bytes bear it out. Raises ValueError."""
+    stream = io.BytesIO(content)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("an array that is not npy 1.0")
+    shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.hasobject:
+        raise ValueError("an array of objects, which would have to be unpickled")
+    return np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape, order="F" if by_column else "C").copy()
 
 
 def _checked(head: _Head, arrays: dict[str, NDArray[Any]]) -> AcousticModel:
@@ -158,16 +181,38 @@ def _checked(head: _Head, arrays: dict[str, NDArray[Any]]) -> AcousticModel:
         _array(arrays, "means", np.float32, shape).astype(np.float64),
         _array(arrays, "variances", np.float32, shape).astype(np.float64),
     )
-    if (mixtures.weights <= 0).any() or (mixtures.variances <= 0).any():
-        raise ValueError("weights and variances must be above 0")
+    _check_mixtures(mixtures)
+    _check_probabilities(head)
     steps = Steps(*(_array(arrays, name, np.float64, (num_states,)) for name in ("stay", "leave")))
+    if not all(((one >= _LEAST_STEP) & (one <= 0)).all() for one in (steps.stay, steps.leave)):
+        raise ValueError(f"stay and leave are logarithms, from {_LEAST_STEP:g} to 0")
     average = Adaptation(*(_array(arrays, name, np.float32, (num_static,)) for name in ("mean", "deviation")))
-    if (average.deviation <= 0).any():
+    if (average.deviation < np.sqrt(_VARIANCES[0])).any():
         raise ValueError("deviation must be above 0")
     norms = _norms(arrays, len(head.phones))
     return AcousticModel(
         head.card, head.features, tying, mixtures, steps, average, norms, head.pause, head.said, head.transforms
     )
+
+
+def _check_mixtures(mixtures: Mixtures) -> None:
+    """Raises ValueError for Gaussians that would give no number."""
+    if ((mixtures.weights <= 0) | (mixtures.weights > 1.001)).any():
+        raise ValueError("weights must be above 0, and 1 at most")
+    low, high = _VARIANCES
+    if (mixtures.variances < low).any() or (mixtures.variances > high).any():
+        raise ValueError(f"variances must lie between {low:g} and {high:g}")
+    if (np.abs(mixtures.means) > _MAX_MEAN).any():
+        raise ValueError(f"means must lie within {_MAX_MEAN:g}")
+
+
+def _check_probabilities(head: _Head) -> None:
+    """Raises ValueError for a pause that is none, and for words that were heard less than never."""
+    if not _LEAST_STEP <= head.pause < 0:
+        raise ValueError(f"pause: {head.pause:g} is not the logarithm of a probability")
+    for said in head.said:
+        if not 0 <= said.pauses <= said.count or not said.phones:
+            raise ValueError(f"said: {said.word!r} {' '.join(said.phones)}: {said.count} times, {said.pauses} pauses")
 
 
 def _norms(arrays: dict[str, NDArray[Any]], num_phones: int) -> Norms:
@@ -197,6 +242,7 @@ def _tying(phones: tuple[str, ...], arrays: dict[str, NDArray[Any]]) -> Tying:
         and np.isin(asking[:, 0], (0, 1, 2)).all()
         and ((asking[:, 1] >= 0) & (asking[:, 1] < len(questions))).all()
         and ((asking[:, 2:] > rows[:, None]) & (asking[:, 2:] < len(nodes))).all()
+        and len(np.unique(asking[:, 2:])) == asking[:, 2:].size  # nor would a count of what meets again
         and set(nodes[leaves, 1].tolist()) == set(range(int(nodes[leaves, 1].max()) + 1))
     )
     if not sound:
