@@ -50,7 +50,7 @@ class Kept:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: dict[str, OpenedAudio] = {}
-        self._free_s = MEMORY_S
+        self._free_s = float(MEMORY_S)
 
     def keep(self, recording: Recording, audio: OpenedAudio) -> None:
         """Hold a recording of one utterance while there is room."""
