@@ -8,11 +8,10 @@ words that are not said. Arrays of places have two entries more in front, which 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from speechmill.acoustic.compiled import compiled
 
 NEVER = np.float32(-1e30)
 _STAY, _NEXT, _PAST_GAP = 0, 1, 2
@@ -60,7 +59,6 @@ def _past_words(after: _Floats, came: _Ints, gaps: _Ints, skip: float, farthest:
         near = np.float32(near - skip)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _past_words_from(after: _Floats, gaps: _Ints, skip: float, farthest: float, origin: _Ints) -> None:
     """Do the same, and note in `origin` (gaps,) which gap each was reached from; -1 where from none."""
     near = far = NEVER
@@ -136,7 +134,7 @@ def _there_and_back(
             after[place + 2] = best + scores[frame, column[place]]
             back[frame, place] = choice
         if frame % every == 0 or (last and frame == length - 1):
-            _past_words_from(after, gaps, skip, farthest, skipped[frame])
+            past_words_from(after, gaps, skip, farthest, skipped[frame])
         now, after = after, now
     place = count - 1
     likelihood = now[place + 2]
@@ -149,11 +147,10 @@ def _there_and_back(
     return float(likelihood)
 
 
-def _compiled(signature: str, function: Any) -> Any:
-    return njit(signature, cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})(function)
-
-
-step = _compiled("void(f4[::1], f4[::1], i4[::1], i4[::1], i4[::1], f4[::1], f4[::1])", _step)
-past_words = _compiled("void(f4[::1], i4[::1], i4[::1], f4, f4)", _past_words)
-forward = _compiled("void(f4[:,::1], i4[::1], f4[::1], i4[::1], f4, f4, i8, b1, f4[::1], i4[::1])", _forward)
-there_and_back = _compiled("f8(f4[:,::1], i4[::1], f4[::1], i4[::1], f4, f4, i8, b1, i4[::1])", _there_and_back)
+step = compiled("void(f4[::1], f4[::1], i4[::1], i4[::1], i4[::1], f4[::1], f4[::1])", _step, fast=True)
+past_words = compiled("void(f4[::1], i4[::1], i4[::1], f4, f4)", _past_words, fast=True)
+past_words_from = compiled("void(f4[::1], i4[::1], f4, f4, i4[::1])", _past_words_from)
+forward = compiled("void(f4[:,::1], i4[::1], f4[::1], i4[::1], f4, f4, i8, b1, f4[::1], i4[::1])", _forward, fast=True)
+there_and_back = compiled(
+    "f8(f4[:,::1], i4[::1], f4[::1], i4[::1], f4, f4, i8, b1, i4[::1])", _there_and_back, fast=True
+)

@@ -1,23 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiled loops: Viterbi search over a block of frames, the way back, sums over mixtures, statistics.
 
-numba compiles them once per machine and keeps the result beside this file (or in its cache folder, where that can't be
-written). They release the GIL and don't know what the numbers mean; `viterbi` and `gmm` do.
+They don't know what the numbers mean; `viterbi`, `gmm` and `features` do.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from speechmill.core.errors import MissingDependency
-
-try:
-    from numba import njit
-except ImportError as error:
-    raise MissingDependency("acoustic models need numba: pip install 'speechmill[align]'") from error
+from speechmill.acoustic.compiled import compiled
 
 NEVER = -1e30  # a log-likelihood that no path has
 
@@ -283,21 +275,16 @@ def _pulls(
                 pull[frame, axis] += share * linear[place, axis]
 
 
-def _compiled(signature: str, function: Any, *, fast: bool = False) -> Any:
-    # Explicit signatures: a process that finds the cache compiles nothing.
-    return njit(signature, cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"} if fast else False)(function)
-
-
-search = _compiled("f8[::1](f4[:,::1], i4[::1], f8[::1], i4[::1], i4[::1], f8[::1], i8, f8[::1], u1[:,::1])", _search)
-trace = _compiled("i8(u1[:,::1], i4[::1], i4[::1], i4[::1], i8, i8, i4[::1])", _trace)
-mix = _compiled("void(f4[:,::1], i4[::1], f4[:,::1])", _mix, fast=True)
-powers = _compiled("void(f4[::1], i8, f4[::1], f4[:,::1], i4[::1], f4[:,::1])", _powers, fast=True)
-slopes = _compiled("f4[:,::1](f4[:,::1], f4[::1], f4[::1], i8)", _slopes, fast=True)
-own = _compiled("void(f4[:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f4[::1])", _own, fast=True)
-pulls = _compiled(
+search = compiled("f8[::1](f4[:,::1], i4[::1], f8[::1], i4[::1], i4[::1], f8[::1], i8, f8[::1], u1[:,::1])", _search)
+trace = compiled("i8(u1[:,::1], i4[::1], i4[::1], i4[::1], i8, i8, i4[::1])", _trace)
+mix = compiled("void(f4[:,::1], i4[::1], f4[:,::1])", _mix, fast=True)
+powers = compiled("void(f4[::1], i8, f4[::1], f4[:,::1], i4[::1], f4[:,::1])", _powers, fast=True)
+slopes = compiled("f4[:,::1](f4[:,::1], f4[::1], f4[::1], i8)", _slopes, fast=True)
+own = compiled("void(f4[:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f4[::1])", _own, fast=True)
+pulls = compiled(
     "void(f4[:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f4[:,::1], f4[:,::1])", _pulls, fast=True
 )
-gather = _compiled(
+gather = compiled(
     "f8(f4[:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f8[::1], f8[:,::1], f8[:,::1])",
     _gather,
     fast=True,
