@@ -86,6 +86,16 @@ def test_words_of_the_old_text_beside_a_new_one_are_left(bring):
     assert bring("talk.TextGrid", grid(*tiers)) == [(1.0, 3.0, "One, too.", "#1", 0)]
 
 
+def test_what_was_there_before_outranks_a_correction_that_no_run_has_applied_yet(bring, workspace):
+    """The dataset still says what it said: agreeing with it takes the correction back."""
+    assert bring("talk.TextGrid", grid(("#1", (Word("One, too.", 1.0, 2.0),)))) == [(1.0, 3.0, "One, too.", "#1", 0)]
+    (workspace.parent / "talk.TextGrid").unlink()
+    write(workspace.parent / "talk.TextGrid", grid(("#1", (Word("One, two.", 1.0, 2.0),))))
+    (imported,) = import_files(workspace, [workspace.parent / "talk.TextGrid"], who="Lan")
+    assert (imported.corrections, imported.unchanged) == (1, 0)
+    assert [row.text for row in by_audio(workspace / "corrections")["aa"]] == ["One, two."]
+
+
 def test_another_speaker_alone_is_only_that(bring):
     assert bring("talk.TextGrid", grid(("Ann", (Word("three", 4.0, 2.0),)))) == [(4.0, 6.0, None, "Ann", 0)]
 

@@ -116,7 +116,7 @@ def drop(ids: tuple[str, ...], workspace: Path, who: str | None) -> None:
 def write(out: Path, workspace: Path) -> None:
     """Write the segments whose text was corrected as a corpus of files into OUT, to adapt a model to.
 
-    
+    \b
     speechmill corrections write ./corrected --workspace ./workspace
     """
     from speechmill.pipeline import corrected_corpus

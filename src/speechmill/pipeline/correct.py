@@ -43,6 +43,16 @@ class _Known(Struct):
 
     recording: Recording
     segments: list[Segment]
+    waiting: list[Correction]  # in the log, and perhaps not yet in the dataset
+
+    def is_overruled(self, segment: Segment) -> bool:
+        """Tell whether a correction that no run has applied yet will change a segment: what agrees with it counts."""
+        return any(
+            _same_place(one, segment)
+            and bool(one.text)
+            and (one.text != segment.text or _moved(one.words, segment.words))
+            for one in self.waiting
+        )
 
 
 def import_files(
@@ -58,7 +68,8 @@ def import_files(
     for path in files:
         found, media = read(path, tier)
         rows.append([(said, _recording(path, said, recordings, recording, media)) for said in found])
-    wanted = {of.id: _Known(of, []) for row in rows for _said, of in row}
+    standing = corrections.standing(corrections.log(Workspace.open(root).corrections))
+    wanted = {of.id: _Known(of, [], _waiting(of, standing)) for row in rows for _said, of in row}
     for segment in dataset.segments(kept=False):
         if segment.recording_id in wanted:
             wanted[segment.recording_id].segments.append(segment)
@@ -70,6 +81,10 @@ def import_files(
     if entries:
         corrections.append(Workspace.open(root).corrections, entries)
     return results
+
+
+def _waiting(of: Recording, standing: Iterable[Entry]) -> list[Correction]:
+    return [one.correction for one in standing if one.correction is not None and one.sha256 == of.sha256]
 
 
 def drop(root: Path, ids: Sequence[str], *, who: str) -> None:
@@ -155,7 +170,8 @@ def _utterance(said: Said, of: _Known, imported: Imported) -> Correction | None:
     start, duration = on_millisecond(said.start), on_millisecond(said.end - said.start)
     channel = said.channel if said.channel is not None else segment.channel if segment else 0
     text = " ".join(composed(said.text).split()) if said.text else None
-    if text is None or (segment is not None and segment.text == text and not _moved(said.words, segment.words)):
+    agrees = segment is not None and segment.text == text and not _moved(said.words, segment.words)
+    if text is None or (agrees and segment is not None and not of.is_overruled(segment)):
         current = _local(segment.speaker, of.recording) if segment else None
         if said.speaker is None or said.speaker == current:
             return None
@@ -169,7 +185,7 @@ def _utterance(said: Said, of: _Known, imported: Imported) -> Correction | None:
     return Correction("", start, duration, channel, text, said.speaker, _ticked(words), _ticked(said.phones, words))
 
 
-def _same_place(said: Said, segment: Segment) -> bool:
+def _same_place(said: Said | Correction, segment: Segment) -> bool:
     near = abs(said.start - segment.start) < SAME_S and abs(said.end - segment.end) < SAME_S
     return near and said.channel in (None, segment.channel)
 
@@ -224,7 +240,7 @@ def _reworded(said: Said, segment: Segment, words: Sequence[Word], of: _Known) -
     current = _local(segment.speaker, of.recording)
     speaker = said.speaker if said.speaker != current else None
     symbols = " ".join(word.symbol for word in words)
-    if not _moved(words, segment.words):
+    if not _moved(words, segment.words) and not of.is_overruled(segment):
         return Correction("", segment.start, segment.duration, segment.channel, speaker=speaker) if speaker else None
     same = symbols == " ".join(word.symbol for word in segment.words)
     text = segment.text if same and segment.text else composed(symbols)
