@@ -78,6 +78,20 @@ def test_what_the_lexicon_lacks_is_predicted_where_it_can_be():
     assert prepared.worded["a"].known == 2
 
 
+def test_a_name_guesses_where_that_is_asked_for_and_the_guess_is_told_from_the_rules():
+    text = "xin chào facebook"
+    strict = prepare(corpus_of(text), source("vi-hanoi", None, "vi"), "vi")
+    assert (strict.oov, list(strict.predicted)) == ({"facebook": 1}, [])
+    guessed = prepare(corpus_of(text), source("vi-hanoi", "train", "vi"), "vi")
+    assert (guessed.oov, list(guessed.predicted)) == ({}, ["facebook"])
+    assert sorted(guessed.lexicon.entries) == ["chào", "facebook", "xin"]
+
+
+def test_a_name_that_nothing_can_be_trained_on_is_refused_with_g2p():
+    with pytest.raises(ConfigError, match="--g2p: nothing can be trained on graphemes, which is no file"):
+        source("graphemes", "train")
+
+
 def test_a_lexicon_that_is_neither_file_nor_backend_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="neither a file nor one of"):
         source(str(tmp_path / "none.dict"))

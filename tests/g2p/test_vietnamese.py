@@ -126,3 +126,25 @@ def test_hanoi_agrees_with_the_dictionary(shared_data):
     # The dictionary reads the older placing of tones as the rime of lui, and thuỷ, its newer one, as these rules do.
     assert "thủy" in wrong
     assert "thuỷ" not in wrong
+
+
+@pytest.mark.parametrize(
+    ("word", "syllables"),
+    [
+        ("sing", "s i˨˨ ɲ"),
+        ("Facebook", "f aː˨˨ s ɛː˨˨ ɓ u˦˥ kp"),
+        ("pizza", "p iː˨˨ z aː˨˨"),
+        ("tô-pô", "t oː˨˨ p oː˨˨"),
+        ("q", "k əː˨˨"),
+        ("3d", None),
+        ("привет", None),
+        ("", None),
+    ],
+)
+def test_loans_are_guessed_at_where_that_is_asked_for(word, syllables):
+    assert said(word, loans=True) == ([] if syllables is None else [syllables])
+
+
+def test_a_guess_takes_nothing_from_the_rules():
+    assert said("nguyễn", loans=True) == said("nguyễn")
+    assert said("pizza") == []

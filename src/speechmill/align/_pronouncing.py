@@ -16,7 +16,10 @@ from speechmill.formats.lexicon import Lexicon, Pronunciation
 from speechmill.g2p.dictionary import Entries
 
 Variants = tuple[Pronunciation, ...]
-_BY_LANGUAGE = ("vi-hanoi", "graphemes")  # what `g2p.default` may choose that is rules, which may change with a version
+_BY_LANGUAGE = (
+    "vi-hanoi-loans",
+    "graphemes",
+)  # what `g2p.default` may choose that is rules, which may change with a version
 _ANY = "en"  # where a source must be told a language, and only its version is asked for
 
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from speechmill.acoustic.aligner import Aligner
     from speechmill.acoustic.types import Aligned, Example
 
-VERSION = "1"
-TRAINER = "1"  # raise it when the same utterances give another model: models are then made anew
+VERSION = "2"
+TRAINER = "2"  # raise it when the same utterances give another model: models are then made anew
 REQUIRES = ("numba>=0.61",)
 NOT_IDENTITY = ("lexicon", "g2p", "train_on", "model", "max_hours", "seed", "tonal")  # by digests, or by the pinned id
 SCORED = True
@@ -53,7 +53,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What words are made of, and what the model is trained on."""
 
     lexicon: str | None = None  # vi-hanoi, vi-saigon, vi-hue, cmudict, espeak, graphemes or a file; null: by language
-    g2p: str | None = None  # says what a lexicon file lacks: a name, a trained G2P's file, or none; null: trained on it
+    g2p: str | None = None  # says what a file lacks: a name, a G2P's file, or none; null: trained on it, loans guessed
     train_on: str | None = None  # folder of audio and texts to train on; null: the corpus itself
     model: str | None = None  # file of a finished model, of `speechmill train-acoustic`; null: one is trained
     max_hours: float = 10.0  # of speech that is trained on, drawn by lot; more of the same hardly moves a boundary
@@ -186,7 +186,8 @@ def pronounced(
     from speechmill.formats.lexicon import read
 
     if not is_file(lexicon):
-        return Pronouncing(None, g2p.resolve(lexicon, language=language), phones)
+        guessing = g2p.guessing(lexicon) if config.g2p is None else None
+        return Pronouncing(None, g2p.resolve(guessing or lexicon, language=language), phones)
     asked = config.g2p
     if asked is None and folder is not None and (folder / G2P).exists():
         asked = str(folder / G2P)

@@ -8,7 +8,7 @@ speech.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from speechmill.alignment.words import Worded, Wording, expanded, is_mark
 from speechmill.core.errors import ConfigError
 from speechmill.formats import lexicon as formats
 from speechmill.formats.lexicon import Lexicon, Pronunciation
-from speechmill.g2p import G2pBackend, resolve
+from speechmill.g2p import G2pBackend, guessing, resolve
 
 GRAPHEMES = "graphemes"
 TRAIN = "train"  # as a G2P model: one trained on the lexicon
@@ -30,6 +30,7 @@ class Source(Struct, frozen=True):
     name: str
     lexicon: Lexicon
     g2p: G2pBackend | None  # for words that the lexicon lacks
+    guess: G2pBackend | None = None  # for words that `g2p` lacks too
 
 
 class Prepared(Struct, frozen=True):
@@ -45,17 +46,28 @@ class Prepared(Struct, frozen=True):
 def source(name: str | None, g2p: str | None = None, language: str | None = None) -> Source:
     """Return the lexicon of a file, or of a name or model that `speechmill.g2p` knows; None is `graphemes`.
 
-    g2p: what predicts words that the file lacks: `train` is a model trained on the file, else a model's file or a name.
+    g2p: what predicts words that it lacks: a model's file, a name, or `train`: a model trained on the file, and for a
+    name what `speechmill.g2p.guessing` has.
     language: `espeak` needs it. Raises ConfigError, FormatError, MissingDependency.
     """
     chosen = name or GRAPHEMES
     path = Path(chosen)
     if not path.is_file() or path.suffix == ".npz":
-        return Source(chosen, Lexicon({}), resolve(chosen, language=language))
+        return Source(chosen, Lexicon({}), resolve(chosen, language=language), _guess(chosen, g2p, language))
     lexicon = formats.read(path)
     if g2p is None:
         return Source(chosen, lexicon, None)
     return Source(chosen, lexicon, _trained(lexicon) if g2p == TRAIN else resolve(g2p, lexicon, language=language))
+
+
+def _guess(name: str, g2p: str | None, language: str | None) -> G2pBackend | None:
+    """Return what says the words that a name lacks. Raises ConfigError where nothing is known that does."""
+    if g2p is None:
+        return None
+    chosen = guessing(name) if g2p == TRAIN else g2p
+    if chosen is None:
+        raise ConfigError(f"--g2p: nothing can be trained on {name}, which is no file. Name a model: --g2p-model FILE")
+    return resolve(chosen, language=language)
 
 
 def _trained(lexicon: Lexicon) -> G2pBackend:
@@ -77,12 +89,19 @@ def prepare(corpus: Corpus, pronounced: Source, language: str | None) -> Prepare
     lexicon, predicted = pronounced.lexicon, {}
     missing = sorted({word for one in worded.values() for word in one.oov if not is_mark(word)})
     if missing and pronounced.g2p is not None:
-        found = pronounced.g2p.pronounce(missing)
-        predicted = {word: ways for word, ways in zip(missing, found, strict=True) if ways}
-        lexicon = expanded(lexicon, predicted)
+        said = _said(pronounced.g2p, missing)
+        guessed = _said(pronounced.guess, [word for word in missing if word not in said])
+        predicted = said if pronounced.lexicon.entries else guessed  # a name's own words are no prediction
+        lexicon = expanded(lexicon, {**said, **guessed})
         wording = Wording(lexicon, language)
         worded = {key: wording(text) for key, text in texts}
     return Prepared(lexicon, worded, _oov(worded.values()), predicted, tuple(sorted(wording.notices)))
+
+
+def _said(backend: G2pBackend | None, words: Sequence[str]) -> dict[str, tuple[Pronunciation, ...]]:
+    if backend is None or not words:
+        return {}
+    return {word: ways for word, ways in zip(words, backend.pronounce(words), strict=True) if ways}
 
 
 def _oov(worded: Iterable[Worded]) -> Counter[str]:

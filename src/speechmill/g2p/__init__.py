@@ -7,9 +7,21 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from speechmill.formats.lexicon import Pronunciation
-from speechmill.g2p._lexica import Extended, LexiconSource, Oov, counted, default, extend, names, oov, resolve
+from speechmill.g2p._lexica import Extended, LexiconSource, Oov, counted, default, extend, guessing, names, oov, resolve
 
-__all__ = ["Extended", "G2pBackend", "LexiconSource", "Oov", "counted", "default", "extend", "names", "oov", "resolve"]
+__all__ = [
+    "Extended",
+    "G2pBackend",
+    "LexiconSource",
+    "Oov",
+    "counted",
+    "default",
+    "extend",
+    "guessing",
+    "names",
+    "oov",
+    "resolve",
+]
 
 
 class G2pBackend(Protocol):

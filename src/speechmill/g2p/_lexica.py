@@ -33,6 +33,9 @@ NAMES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "vi-hanoi": ("vietnamese", {"dialect": "hanoi"}),
     "vi-saigon": ("vietnamese", {"dialect": "saigon"}),
     "vi-hue": ("vietnamese", {"dialect": "hue"}),
+    "vi-hanoi-loans": ("vietnamese", {"dialect": "hanoi", "loans": True}),
+    "vi-saigon-loans": ("vietnamese", {"dialect": "saigon", "loans": True}),
+    "vi-hue-loans": ("vietnamese", {"dialect": "hue", "loans": True}),
     "graphemes": ("graphemes", {}),
 }
 CMUDICT, ESPEAK, LEARNT = "cmudict", "espeak", "learnt"
@@ -100,6 +103,11 @@ def has_cmudict() -> bool:
 def names() -> list[str]:
     """List the names that `resolve` knows, beside files."""
     return [*NAMES, CMUDICT, ESPEAK]
+
+
+def guessing(name: str) -> str | None:
+    """Name what guesses at the words that a name lacks; None where nothing does, or a G2P model would be trained."""
+    return f"{name}-loans" if f"{name}-loans" in NAMES else None
 
 
 def resolve(

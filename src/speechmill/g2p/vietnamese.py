@@ -4,7 +4,7 @@
 A syllable's spelling says how it sounds: onset, glide, nucleus, coda and tone. Phones and tones are written as the
 Montreal Forced Aligner's dictionaries do, in IPA with the tone's contour on the nucleus; their sources
 stand in `_vietnamese_dialects`. Words of several syllables may be joined by blanks, hyphens or underscores.
-A word that is no Vietnamese syllable (pizza, facebook) has no pronunciation here: another backend has to say it.
+A word that is no Vietnamese syllable (pizza, facebook) has no pronunciation here, unless a guess is asked for.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from msgspec import Struct
 from speechmill.core.stage import Context
 from speechmill.formats.lexicon import Pronunciation
 from speechmill.g2p._vietnamese_dialects import DIALECTS, Dialect
+from speechmill.g2p._vietnamese_loans import guessed
 from speechmill.g2p._vietnamese_syllables import Syllable, parse
 
 VERSION = "1"
@@ -35,6 +36,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     dialect: Literal["hanoi", "saigon", "hue"] = "hanoi"  # that of broadcasting and of most dictionaries
     variants: bool = True  # also forms of quick speech: no stop before a vowel, a final stop unheard, other onsets
     reduced: float = 0.5  # probability of such a form, relative to that of careful speech
+    loans: bool = False  # guess how other words in Latin letters are said; off: they are named as missing
 
 
 class Backend:
@@ -52,11 +54,18 @@ class Backend:
         syllables = [parse(part) for part in _BETWEEN.split(word.strip())]
         known = [syllable for syllable in syllables if syllable is not None]
         if len(known) < len(syllables):
-            return ()
+            return self._loan(word)
         careful, *quick = dict.fromkeys(self._forms(known))
         if not quick:
             return (Pronunciation(careful),)
         return Pronunciation(careful, 1.0), *(Pronunciation(form, self._config.reduced) for form in quick)
+
+    def _loan(self, word: str) -> tuple[Pronunciation, ...]:
+        parts = [guessed(part) for part in _BETWEEN.split(word.strip())] if self._config.loans else []
+        if not parts or not all(parts):
+            return ()
+        said = [syllable for part in parts for syllable in part]
+        return (Pronunciation(tuple(phone for syllable in said for phone in self._dialect.phones(syllable))),)
 
     def _forms(self, syllables: Sequence[Syllable]) -> list[tuple[str, ...]]:
         """List what may be said, careful speech first; in a word of several syllables only that."""
