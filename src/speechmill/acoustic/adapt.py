@@ -15,6 +15,7 @@ from speechmill.acoustic.corpus import Corpus
 from speechmill.acoustic.features import Matrix, static
 from speechmill.acoustic.fmllr import Evidence
 from speechmill.acoustic.gmm import Mixtures, Scorer, Statistics
+from speechmill.acoustic.lda import projected
 from speechmill.acoustic.model import AcousticModel
 from speechmill.acoustic.normalise import Adaptation, Moments, normalised
 from speechmill.acoustic.passes import aligned
@@ -83,7 +84,7 @@ def adapted_model(
         mixtures = model.mixtures
 
         def front(number: int) -> NDArray[np.float32]:
-            return corpus.features(corpus.utterances[number])
+            return projected(corpus.features(corpus.utterances[number]), model.projection)
 
         for _ in range(passes):
             outcome = aligned(corpus, graphs, front, mixtures, model.steps)

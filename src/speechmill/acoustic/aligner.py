@@ -15,6 +15,7 @@ from speechmill.acoustic.confidence import Filler, Judged, judged, phones_of, sp
 from speechmill.acoustic.features import Matrix, static
 from speechmill.acoustic.gmm import Scorer
 from speechmill.acoustic.graph import UNKNOWN, Graph, build
+from speechmill.acoustic.lda import projected
 from speechmill.acoustic.model import AcousticModel, variants_of
 from speechmill.acoustic.normalise import Adaptation, normalised, of_utterance
 from speechmill.acoustic.pronounce import Pronounced
@@ -81,7 +82,7 @@ class Aligner:
         """Return features as the model sees them. Raises AudioError("not-finite")."""
         raw = static(samples, self.model.features)
         adaptation = speaker or of_utterance(raw, self.model.average)
-        return normalised(raw, adaptation, self.model.features)
+        return projected(normalised(raw, adaptation, self.model.features), self.model.projection)
 
     def graph(self, ways: Ways) -> Graph:
         """Return what may be heard where `ways` are said."""

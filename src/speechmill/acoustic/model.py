@@ -23,6 +23,7 @@ from speechmill.acoustic.confidence import Norms, typical
 from speechmill.acoustic.features import FeatureConfig
 from speechmill.acoustic.gmm import Mixtures
 from speechmill.acoustic.graph import Variant
+from speechmill.acoustic.lda import MAX_REACH, Projection
 from speechmill.acoustic.normalise import Adaptation
 from speechmill.acoustic.trees import LEAF, PHONE_STATES, SPECIAL, Tying
 from speechmill.acoustic.viterbi import Steps
@@ -78,6 +79,7 @@ class AcousticModel(Struct, frozen=True):
     pause: float = -0.7  # log-probability of a pause between words
     said: tuple[Said, ...] = ()
     transforms: bool = False  # trained with speakers' transforms: who aligns should estimate them too
+    projection: Projection | None = None  # of neighbouring frames, in the place of slopes
 
     @property
     def digest(self) -> str:
@@ -103,6 +105,7 @@ class _Head(Struct, frozen=True, forbid_unknown_fields=True):
 
 def _arrays(model: AcousticModel) -> dict[str, NDArray[Any]]:
     return {
+        **({"projection": model.projection.matrix} if model.projection else {}),
         "roots": model.tying.roots,
         "nodes": model.tying.nodes,
         "questions": model.tying.questions,
@@ -174,7 +177,8 @@ def _checked(head: _Head, arrays: dict[str, NDArray[Any]]) -> AcousticModel:
     first = _array(arrays, "first", np.int32, (num_states + 1,))
     if first[0] != 0 or (np.diff(first) < 1).any():
         raise ValueError("first: components of a state are missing")
-    shape = (int(first[-1]), head.features.num_dimensions)
+    projection = _projection(arrays, num_static)
+    shape = (int(first[-1]), projection.num_dimensions if projection else head.features.num_dimensions)
     mixtures = Mixtures(
         first,
         _array(arrays, "weights", np.float32, shape[:1]).astype(np.float64),
@@ -191,8 +195,31 @@ def _checked(head: _Head, arrays: dict[str, NDArray[Any]]) -> AcousticModel:
         raise ValueError("deviation must be above 0")
     norms = _norms(arrays, len(head.phones))
     return AcousticModel(
-        head.card, head.features, tying, mixtures, steps, average, norms, head.pause, head.said, head.transforms
+        head.card,
+        head.features,
+        tying,
+        mixtures,
+        steps,
+        average,
+        norms,
+        head.pause,
+        head.said,
+        head.transforms,
+        projection,
     )
+
+
+def _projection(arrays: dict[str, NDArray[Any]], num_static: int) -> Projection | None:
+    """Return what a model projects frames with, if it does; how many of them follows from its size."""
+    if "projection" not in arrays:
+        return None
+    matrix = _array(arrays, "projection", np.float32, (None, None))
+    reach, odd = divmod(matrix.shape[1] - num_static, 2 * num_static)
+    if odd or not 0 <= reach <= MAX_REACH or not 0 < len(matrix) <= matrix.shape[1]:
+        raise ValueError(f"projection: {matrix.shape} projects no frames of {num_static} numbers")
+    if (np.abs(matrix) > _MAX_MEAN).any():
+        raise ValueError(f"projection must lie within {_MAX_MEAN:g}")
+    return Projection(reach, matrix)
 
 
 def _check_mixtures(mixtures: Mixtures) -> None:

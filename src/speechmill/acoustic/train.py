@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from speechmill.acoustic import seed
+from speechmill.acoustic import lda, seed
 from speechmill.acoustic.confidence import Norms, usual
 from speechmill.acoustic.corpus import Corpus
 from speechmill.acoustic.features import FeatureConfig
@@ -64,6 +64,9 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     # Alignments, by number, before which speakers get new transforms (SAT). None: on minutes of speech boundaries got
     # worse by half a millisecond, and it costs a third of the time.
     adapt_before: tuple[int, ...] = ()
+    lda: int = 0  # frames to either side of which features are then made (LDA, MLLT); 0: slopes stay, which were better
+    lda_dimensions: int = 40
+    projected: tuple[int, ...] = (1, 2, 4, 8, 8)  # Gaussians in each alignment of these features
     max_leaves: int = 2000  # states of all triphones, at most
     leaf_frames: int = 100  # of which a state is made at least
     silence_factor: int = 4  # times as many Gaussians for silence, noise and breath as for a phone's state
@@ -90,6 +93,8 @@ def train(
     report: told what is being done and how far it is. Raises TrainingError where nothing can be learnt.
     """
     say = report or (lambda stage, share: None)
+    if options.lda and options.adapt_before:
+        raise TrainingError("lda and adapt_before: speakers' transforms are those of slopes. Choose one of both")
     chosen = sampled(examples, lexicon, options)
     config = _features(options)
     with contextlib.closing(Corpus(config, threads)) as corpus:
@@ -149,9 +154,10 @@ class _Training:
         self._pause = -0.7
         self._graphs = [build(one.ways, self._pronounced, self._lookup, self._pause) for one in corpus.utterances]
         self._check()
-        self._mixtures, self._floor = self._start()
-        self._steps: Steps = even_steps(self._tying.num_states)
+        self._projection: lda.Projection | None = None
         self._outcome: Outcome | None = None
+        self._mixtures, self._floor = self._start(self._first_alignment())
+        self._steps: Steps = even_steps(self._tying.num_states)
 
     def _check(self) -> None:
         pairs = list(zip(self._corpus.utterances, self._graphs, strict=True))
@@ -164,15 +170,16 @@ class _Training:
             f"audio-too-short: {one.key}" for one, graph in pairs if one.num_frames < graph.min_frames
         ]
 
-    def _start(self) -> tuple[Mixtures, NDArray[np.float64]]:
-        """Return Gaussians of an even division, and the floor of variances."""
-        blank = single(1, np.zeros(self._corpus.config.num_dimensions), np.ones(self._corpus.config.num_dimensions))
+    def _start(self, states: Callable[[int], NDArray[np.int32] | None]) -> tuple[Mixtures, NDArray[np.float64]]:
+        """Return a Gaussian for each state of these frames, and the floor of variances."""
+        size = self._projection.num_dimensions if self._projection else self._corpus.config.num_dimensions
+        blank = single(1, np.zeros(size), np.ones(size))
         whole = gathered(self._corpus, self._one_state, self._front, blank)
         mean = whole.total[0] / whole.count[0]
         variance = np.maximum(whole.square[0] / whole.count[0] - mean**2, 1e-3)
         mixtures = single(self._tying.num_states, mean, variance)
         floor = self._options.variance_floor * variance
-        statistics = gathered(self._corpus, self._first_alignment(), self._front, mixtures)
+        statistics = gathered(self._corpus, states, self._front, mixtures)
         return estimated(mixtures, statistics, floor, _MIN_COUNT), floor
 
     def _first_alignment(self) -> Callable[[int], NDArray[np.int32] | None]:
@@ -196,7 +203,7 @@ class _Training:
         return None if path is None else self._graphs[number].states[path]
 
     def _front(self, number: int) -> NDArray[np.float32]:
-        return self._corpus.features(self._corpus.utterances[number])
+        return lda.projected(self._corpus.features(self._corpus.utterances[number]), self._projection)
 
     def _one_state(self, number: int) -> NDArray[np.int32]:
         return np.zeros(self._corpus.utterances[number].num_frames, np.int32)
@@ -211,16 +218,31 @@ class _Training:
     def run(self, say: Report) -> None:
         """Train."""
         options = self._options
-        total = len(options.monophones) + len(options.triphones)
-        for number, size in enumerate(options.monophones + options.triphones):
+        plain = len(options.monophones) + len(options.triphones)
+        sizes = options.monophones + options.triphones + (options.projected if options.lda else ())
+        total = len(sizes)
+        for number, size in enumerate(sizes):
             say("training", number / total)
             if number == len(options.monophones):
                 self._tie()
             if number in options.adapt_before:
                 self._adapt()
+            if number == plain:
+                self._project()
             self._pass(size)
         self._unknown()
         say("training", 1.0)
+
+    def _project(self) -> None:
+        """Go from slopes to what neighbouring frames say of states, by the last alignment."""
+        options, paths = self._options, self._outcome.paths if self._outcome else []
+
+        def states(number: int) -> NDArray[np.int32] | None:
+            return self._states(number, paths[number])
+
+        sizes = (self._tying.num_states, options.lda, options.lda_dimensions)
+        self._projection = lda.learnt(self._corpus, states, *sizes)
+        self._mixtures, self._floor = self._start(states)
 
     def _adapt(self) -> None:
         """Give every speaker with enough speech a transform: that of plain features, by the last alignment."""
@@ -313,6 +335,7 @@ class _Training:
             norms=self._norms(),
             pause=float(pause),
             said=heard,
+            projection=self._projection,
         )
 
     def _norms(self) -> Norms:
