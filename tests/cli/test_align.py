@@ -197,6 +197,26 @@ def test_where_no_text_has_all_its_words_in_the_lexicon_they_are_named(corpus, t
         run("align", corpus / "corpus", tmp_path / "few.dict", tmp_path / "out")
 
 
+def test_adapting_to_texts_without_a_known_word_names_what_is_lacking(corpus, model, tmp_path):
+    (tmp_path / "few.dict").write_text("moma\tm o m a\n")
+    with pytest.raises(TrainingError, match=r"none of 16 texts has all its words in the lexicon; it lacks 8"):
+        run("adapt", model, corpus / "corpus", tmp_path / "few.dict", tmp_path / "adapted.npz")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train-acoustic", "{corpus}", "{lexicon}", "{lexicon}/model.npz"),
+        ("adapt", "{model}", "{corpus}", "{lexicon}", "{lexicon}/model.npz"),
+        ("train-g2p", "{lexicon}", "{lexicon}/model.npz"),
+    ],
+)
+def test_where_nothing_can_be_written_is_told_before_training(corpus, model, arguments):
+    places = {"corpus": corpus / "corpus", "lexicon": corpus / "letters.dict", "model": model}
+    with pytest.raises(ConfigError, match=r"nothing can be written to .*letters\.dict: "):
+        run(*(argument.format(**places) for argument in arguments))
+
+
 def test_a_text_without_words_is_named(tmp_path):
     letters.write_wav(tmp_path / "talk.wav", [letters.said("masa")[0]])
     (tmp_path / "talk.txt").write_text("... !")

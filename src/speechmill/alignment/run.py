@@ -90,6 +90,14 @@ def examples(corpus: Corpus, prepared: Prepared, cache: AudioCache, kept: Kept |
     ]
 
 
+def learnable(corpus: Corpus, prepared: Prepared, cache: AudioCache) -> list[Example]:
+    """Return `examples`. Raises TrainingError where there are none."""
+    found = examples(corpus, prepared, cache)
+    if not found:
+        raise TrainingError(_nothing_to_learn(corpus, prepared))
+    return found
+
+
 def _trainable(worded: Worded) -> bool:
     return worded.known > 0 and not worded.oov and not worded.unspoken
 

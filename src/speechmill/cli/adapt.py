@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from speechmill.cli.align import check_installed, layout_options, usable
-from speechmill.cli.output import StageBar
+from speechmill.cli.output import StageBar, check_writable
 from speechmill.cli.train_acoustic import print_card
 
 
@@ -43,15 +43,16 @@ def command(
     from speechmill.alignment import lexica
     from speechmill.alignment.audio import AudioCache
     from speechmill.alignment.corpus import Layout, find
-    from speechmill.alignment.run import check, examples, usable_cores
+    from speechmill.alignment.run import check, learnable, usable_cores
 
     found = usable(find(corpus, Layout(speakers, tiers)), str(corpus))
+    check_writable(out_model.parent)
     old = load(model)
     with StageBar() as bar, AudioCache((threads or usable_cores()) + 1) as cache:
         prepared = lexica.prepare(found, lexica.source(lexicon, g2p, language), language)
         check(old, prepared)
         bar("adapting", 0.0)
-        made = adapted_model(old, prepared.lexicon, examples(found, prepared, cache), threads=threads or 0)
+        made = adapted_model(old, prepared.lexicon, learnable(found, prepared, cache), threads=threads or 0)
         save(made, out_model)
     print_card(made, out_model, as_json)
     return 0

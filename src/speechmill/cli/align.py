@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from speechmill.cli.output import StageBar, hours, print_json, print_table, shown
+from speechmill.cli.output import StageBar, check_writable, hours, print_json, print_table, shown
 from speechmill.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def command(
         _spare(corpus, folder, made)
     with StageBar() as bar:
         work = _Work(corpus, corpus_name, lexicon, g2p, language, threads or 0, bar)
-        _check_writable(folder)
+        check_writable(folder)
         chosen = work.model(model, folder, tonal, seed, keep=not one_file)
         summary = work.align(chosen, folder, made, syllables, write=not one_file)
     if as_json:
@@ -159,16 +158,6 @@ def usable(found: Corpus, name: str) -> Corpus:
     raise ConfigError(
         f"{name}: no audio with text beside it. {' '.join(first)} Texts are called as their audio: talk.wav, talk.lab"
     )
-
-
-def _check_writable(out: Path) -> None:
-    """Raise ConfigError where results can't be written: better now than after training."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise ConfigError(f"nothing can be written to {out}: {error.strerror}. Name another folder") from error
 
 
 def _outputs(formats: str, confidence: bool) -> Outputs:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -182,3 +183,13 @@ class StageBar:
 
     def note(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise ConfigError where results can't be written: better now than after hours. Makes the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(f"nothing can be written to {folder}: {error.strerror}. Name another folder") from error

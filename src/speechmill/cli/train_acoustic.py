@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from speechmill.cli.align import check_installed, layout_options, trained, usable
-from speechmill.cli.output import StageBar, print_json, shown
+from speechmill.cli.output import StageBar, check_writable, print_json, shown
 
 if TYPE_CHECKING:
     from speechmill.acoustic.model import AcousticModel
@@ -53,6 +53,7 @@ def command(
     from speechmill.alignment.corpus import Layout, find
 
     found = usable(find(corpus, Layout(speakers, tiers)), str(corpus))
+    check_writable(model.parent)
     with StageBar() as bar:
         prepared = lexica.prepare(found, lexica.source(lexicon, g2p, language), language)
         given: dict[str, Any] = {} if max_hours is None else {"max_hours": max_hours}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from speechmill.cli.output import print_json, shown
+from speechmill.cli.output import check_writable, print_json, shown
 from speechmill.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def command(lexicon: Path, out: Path, test_share: float, seed: int, as_json: boo
     if not lexicon.is_file():
         raise ConfigError(f"no lexicon {lexicon}. Make one with: speechmill lexicon make TEXT -o {lexicon}")
     known = formats.read(lexicon)
+    check_writable(out.parent)
     options = joint.Options(seed=seed)
     accuracy = None
     if test_share:
