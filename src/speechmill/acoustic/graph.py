@@ -8,12 +8,12 @@ once for each neighbour that makes a difference. States are numbered so that eve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
+from speechmill.acoustic import kernels
 from speechmill.acoustic.types import Ways
 
 SILENCE = "<sil>"
@@ -222,22 +222,16 @@ def _finished(builder: _Builder) -> Graph:
     np.cumsum(counts, out=first[1:])
     flat = [entry for sources in builder.sources for entry in sources]
     states = np.array(builder.states, np.int32)
+    sources = np.array([state for state, _ in flat], np.int32)
     distinct, column = np.unique(states, return_inverse=True)  # the first is -1, of state 0
     return Graph(
         states=states,
         unit=np.array(builder.unit, np.int32),
         first=first,
-        sources=np.array([state for state, _ in flat], np.int32),
+        sources=sources,
         costs=np.array([cost for _, cost in flat], np.float64),
         distinct=distinct[1:],
         column=(column - 1).astype(np.int32),
         units=tuple(builder.units),
-        min_frames=_shortest(builder),
+        min_frames=int(kernels.shortest(states, first, sources)),
     )
-
-
-def _shortest(builder: _Builder) -> int:
-    needed: list[Any] = [0]
-    for state, sources in zip(builder.states[1:], builder.sources[1:], strict=True):
-        needed.append(min((needed[source] for source, _ in sources), default=0) + (state >= 0))
-    return int(needed[-1])

@@ -78,6 +78,18 @@ def _trace(
     return state
 
 
+def _shortest(states: NDArray[np.int32], first: NDArray[np.int32], sources: NDArray[np.int32]) -> int:
+    """Return the frames of the shortest way to the last state. A state of -1 takes none."""
+    needed = np.zeros(len(states), np.int64)
+    for state in range(1, len(states)):
+        least = 0
+        for arc in range(first[state], first[state + 1]):
+            if arc == first[state] or needed[sources[arc]] < least:
+                least = needed[sources[arc]]
+        needed[state] = least + (states[state] >= 0)
+    return int(needed[-1])
+
+
 def _mix(components: NDArray[np.float32], first: NDArray[np.int32], scores: NDArray[np.float32]) -> None:
     """Log of the sum of the exponentials of each state's components: (frames, components) to (frames, states)."""
     for frame in range(components.shape[0]):
@@ -277,6 +289,7 @@ def _pulls(
 
 search = compiled("f8[::1](f4[:,::1], i4[::1], f8[::1], i4[::1], i4[::1], f8[::1], i8, f8[::1], u1[:,::1])", _search)
 trace = compiled("i8(u1[:,::1], i4[::1], i4[::1], i4[::1], i8, i8, i4[::1])", _trace)
+shortest = compiled("i8(i4[::1], i4[::1], i4[::1])", _shortest)
 mix = compiled("void(f4[:,::1], i4[::1], f4[:,::1])", _mix, fast=True)
 powers = compiled("void(f4[::1], i8, f4[::1], f4[:,::1], i4[::1], f4[:,::1])", _powers, fast=True)
 slopes = compiled("f4[:,::1](f4[:,::1], f4[::1], f4[::1], i8)", _slopes, fast=True)
