@@ -42,7 +42,7 @@ class Learnt(Struct, frozen=True):
     speakers: int
     phones: int
     words: int  # different ones in the texts it was given
-    guessed: int  # of them, pronounced by rule or by a trained G2P
+    guessed: int  # of them, in no lexicon and said by no rule: by a trained G2P, or as a loan
     oov: int  # of them, without a pronunciation
     left_out: Mapping[str, int] = {}  # reason -> utterances
 

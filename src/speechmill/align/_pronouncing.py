@@ -43,15 +43,20 @@ def identity(name: str | None) -> str:
 class Pronouncing(Mapping[str, Variants]):
     """A lexicon that grows as it is asked.
 
-    given: of a file, or None. source: says what that lacks, or None. phones: those that a model knows; a pronunciation
-    with another one is none. None: all.
+    given: of a file, or None. source: says what that lacks, or None. guess: says what a source without a file lacks.
+    phones: those that a model knows; a pronunciation with another one is none. None: all.
     """
 
     def __init__(
-        self, given: Lexicon | None, source: g2p.G2pBackend | None, phones: Iterable[str] | None = None
+        self,
+        given: Lexicon | None,
+        source: g2p.G2pBackend | None,
+        phones: Iterable[str] | None = None,
+        guess: g2p.G2pBackend | None = None,
     ) -> None:
         self._given = Entries(given) if given else None
         self._source = source
+        self._guess = guess
         self._phones = None if phones is None else frozenset(phones)
         self._found: dict[str, Variants] = {}
 
@@ -61,15 +66,21 @@ class Pronouncing(Mapping[str, Variants]):
             self._found[word] = self._sayable(self._look_up(word))
         return self._found[word]
 
-    def is_given(self, word: str) -> bool:
-        """Tell whether a word stands in the file, and not only the source says it."""
-        return self._given is not None and bool(self._given.variants(word))
+    def is_guessed(self, word: str) -> bool:
+        """Tell whether a word is in no file and said by no rule that was named."""
+        return not self._known(word)
+
+    def _known(self, word: str) -> Variants:
+        if self._given is not None:
+            return self._given.variants(word)
+        return self._source.pronounce([word])[0] if self._source else ()
 
     def _look_up(self, word: str) -> Variants:
-        known = self._given.variants(word) if self._given else ()
-        if known or self._source is None:
+        known = self._known(word)
+        guess = self._guess if self._given is None else self._source
+        if known or guess is None:
             return known
-        return self._source.pronounce([word])[0]
+        return guess.pronounce([word])[0]
 
     def _sayable(self, found: Variants) -> Variants:
         if self._phones is None:

@@ -136,7 +136,7 @@ def _write_words(folder: Path, counts: Counter[str], pronouncing: Pronouncing) -
     write(folder / LEXICON, Lexicon(entries))
     missing = [f"{word}\t{count}\n" for word, count in counts.items() if word not in entries]
     write_bytes(folder / OOV, "".join(["word\tcount\n", *missing]).encode())
-    return len(counts), sum(not pronouncing.is_given(word) for word in entries), len(missing)
+    return len(counts), sum(map(pronouncing.is_guessed, entries)), len(missing)
 
 
 def primary(language: str | None) -> str:
@@ -186,8 +186,9 @@ def pronounced(
     from speechmill.formats.lexicon import read
 
     if not is_file(lexicon):
-        guessing = g2p.guessing(lexicon) if config.g2p is None else None
-        return Pronouncing(None, g2p.resolve(guessing or lexicon, language=language), phones)
+        name = g2p.guessing(lexicon) if config.g2p is None else None
+        guess = g2p.resolve(name, language=language) if name else None
+        return Pronouncing(None, g2p.resolve(lexicon, language=language), phones, guess)
     asked = config.g2p
     if asked is None and folder is not None and (folder / G2P).exists():
         asked = str(folder / G2P)

@@ -65,7 +65,7 @@ def show(found: Overview) -> None:
 
 def described(model: Made) -> str:
     """Say of what a model was made, and which words it has no good pronunciation for."""
-    words = f"{model.words} words, {model.guessed} of them pronounced by rule, {model.oov} not at all"
+    words = f"{model.words} words, {model.guessed} of them guessed, {model.oov} not at all"
     trained = f"{hours(model.hours * 3600)} in {model.utterances} utterances of {model.speakers} speakers"
     return f"{model.backend}, trained on {trained}; {model.phones} phones; {words}"
 

@@ -38,7 +38,7 @@ class Made(Struct, frozen=True):
     left_out: dict[str, int] = {}  # reason -> utterances that were not trained on
     phones: int = 0
     words: int = 0  # different ones in the texts of the corpus
-    guessed: int = 0  # of them, pronounced by rule or by a trained G2P
+    guessed: int = 0  # of them, in no lexicon and said by no rule: by a trained G2P, or as a loan
     oov: int = 0  # of them, without a pronunciation
 
 

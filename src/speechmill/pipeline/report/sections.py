@@ -291,8 +291,8 @@ def _models(facts: Facts) -> Html | None:
         ]
         for one in facts.models
     ]
-    caption = "What was trained, on what, and how the words of the texts are pronounced: by rule, or not at all."
-    header = ["Stage", "Model", "Trained on", "Speech", "Utterances", "Speakers", "Phones", "Words", "By rule", "None"]
+    caption = "What was trained, on what, and how the words of the texts are pronounced: by a guess, or not at all."
+    header = ["Stage", "Model", "Trained on", "Speech", "Utterances", "Speakers", "Phones", "Words", "Guessed", "None"]
     return _rows_or_none(caption, header, rows, tuple(range(3, 10)))
 
 
