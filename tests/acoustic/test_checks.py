@@ -49,10 +49,10 @@ def test_three_short_phones_are_fast_speech():
 
 
 def test_speech_outside_of_words_is_named_by_its_place():
-    outside = [Interval(0.0, 0.2), Interval(0.5, 0.3), Interval(1.2, 0.5), Interval(2.0, 0.1)]
-    found = warnings(aligned(GOOD[0], ("two", 1.0, [0.1, 0.1], 0.9)), outside)
+    outside = [Interval(0.0, 0.25), Interval(0.5, 0.3), Interval(1.2, 0.5), Interval(2.0, 0.24)]
+    found = warnings(aligned(("one", 0.25, [0.1, 0.15], 0.9), ("two", 1.0, [0.1, 0.1], 0.9)), outside)
     assert found == (
-        "unaligned-head: 0.20 s of speech at 0.00 s, before the first word",
+        "unaligned-head: 0.25 s of speech at 0.00 s, before the first word",
         "speech-outside-words: 0.30 s of speech at 0.50 s, after one",
         "unaligned-tail: 0.50 s of speech at 1.20 s, after the last word",
     )
@@ -79,6 +79,6 @@ def test_limits_are_the_callers():
 
 
 def test_every_reason_is_explained():
-    bad = aligned(("one", 0.2, [3.0], 0.05), ("xyz", 3.5, [], 0.0), ("six", 4.0, [0.015] * 4, 0.1), score=0.1)
-    outside = [Interval(0.0, 0.2), Interval(3.7, 0.25), Interval(4.1, 0.5)]
+    bad = aligned(("one", 0.3, [3.0], 0.05), ("xyz", 3.5, [], 0.0), ("six", 4.0, [0.015] * 4, 0.1), score=0.1)
+    outside = [Interval(0.0, 0.25), Interval(3.7, 0.25), Interval(4.1, 0.5)]
     assert set(reasons(warnings(bad, outside))) == set(REASONS)

@@ -47,6 +47,17 @@ def test_norms_of_a_common_phone_are_its_own():
     assert norms.deviation[0] == pytest.approx([1.0, np.log(2) / 2])
 
 
+def test_a_rare_phone_is_judged_more_widely_than_a_common_one():
+    def deviation(times):
+        tally = Tally(4)
+        for number in range(times):
+            tally.add(phones((2, 0, 20), (3, 0, 20)), evidence([number % 2 - 2.0] * 20))
+        return tally.norms().deviation[2, 0]
+
+    assert deviation(1000) == pytest.approx(0.5 * np.sqrt(1.01), abs=1e-3)
+    assert deviation(2) == pytest.approx(0.5 * np.sqrt(1 + 10 / 2), abs=1e-3)
+
+
 def test_tallies_add_up():
     one, other, both = Tally(4), Tally(4), Tally(4)
     parts = phones((2, 0, 20)), evidence([-1.0] * 10), phones((3, 0, 10)), evidence([-2.0] * 5)
@@ -148,6 +159,16 @@ def test_a_text_that_ends_before_the_speech_is_found(aligner, spoken):
 def test_a_text_of_another_recording_is_found(aligner, spoken):
     samples, _ = spoken(["sad", "ba", "dis", "ed", "abi"], 23)
     assert said(aligner, samples, "abi", "dis", "ba", "se").score < 0.2
+
+
+def test_digital_silence_is_no_speech(aligner, spoken):
+    samples, _ = spoken(["sad", "ba", "", "dis"], 24)
+    padded = np.concatenate([np.zeros(8000, np.float32), samples, np.zeros(16000, np.float32)])
+    found = said(aligner, padded, "sad", "ba", "dis")
+    assert not [one for one in found.warnings if not one.startswith("low-confidence: ")]
+    assert found.words[0].start == pytest.approx(
+        0.5 + said(aligner, samples, "sad", "ba", "dis").words[0].start, abs=0.01
+    )
 
 
 def test_noise_is_no_speech_of_the_text(aligner):

@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from speechmill.acoustic.checks import warnings
-from speechmill.acoustic.confidence import Filler, Judged, judged, phones_of, speech_outside
+from speechmill.acoustic.confidence import STEP, Filler, Judged, judged, phones_of, speech_outside
 from speechmill.acoustic.features import Matrix, static
 from speechmill.acoustic.gmm import Scorer
 from speechmill.acoustic.graph import UNKNOWN, Graph, build
@@ -30,6 +31,7 @@ from speechmill.core.types import Interval, Word
 from speechmill.formats.lexicon import Lexicon
 
 _SILENCE_PEAK = 1e-4  # of full scale, -80 dBFS: nobody speaks
+_NO_SPEECH = -40.0  # logarithm of how much likelier speech is than silence there
 
 
 class Found(Struct, frozen=True):
@@ -94,7 +96,7 @@ class Aligner:
         chosen = [0] * len(ways)
         duration = len(samples) / WORKING_HZ
         spoken = refined(words_of(found, self._hop_s), self._kinds, samples, self._hop_s)
-        scores, outside = self._judged(found, len(spoken))
+        scores, outside = self._judged(found, len(spoken), samples)
         for spans, score in zip(spoken, scores.words.tolist(), strict=True):
             unit = spans[0].unit
             name = ways[unit.token][unit.way][unit.word]
@@ -105,15 +107,24 @@ class Aligner:
         aligned = Aligned(tuple(words), tuple(phones), tuple(chosen), round(scores.score, 4))
         return replace(aligned, warnings=warnings(aligned, outside))
 
-    def _judged(self, found: Found, num_words: int) -> tuple[Judged, tuple[Interval, ...]]:
+    def _judged(self, found: Found, num_words: int, samples: Samples) -> tuple[Judged, tuple[Interval, ...]]:
         """Return how sure the words are, and where somebody speaks outside of them."""
         phones = phones_of(found.graph, found.path.states, self._index)
         evidence = self._filler.evidence(found.features, found.graph.states[found.path.states], self._hop_s)
-        return judged(phones, evidence, self.model.norms, num_words), speech_outside(phones, evidence)
+        heard = replace(
+            evidence, speech=np.where(_silent(samples, self.model.features.hop)[::STEP], _NO_SPEECH, evidence.speech)
+        )
+        return judged(phones, heard, self.model.norms, num_words), speech_outside(phones, heard)
 
     def _word(self, symbol: str, start: float, end: float, duration: float, score: float | None) -> Word:
         begin, stop = (tick(min(duration, time)) for time in (start, end))
         return Word(symbol, begin, tick(stop - begin), score)
+
+
+def _silent(samples: Samples, hop: int) -> NDArray[np.bool_]:
+    """Tell which frames are digital silence: a model that was never shown any takes it for anything."""
+    hops = np.abs(samples[: len(samples) // hop * hop]).reshape(-1, hop)
+    return np.asarray(hops.max(axis=1) < _SILENCE_PEAK, np.bool_)
 
 
 def words_of(found: Found, hop_s: float) -> list[list[Span]]:

@@ -34,7 +34,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_phone_s: float = 0.8  # the longest of 3,434 phones that people timed lasts 0.50 s
     shortest_s: float = 0.02  # three states of 5 ms, and a frame; two in a thousand timed by people are as short
     min_run: int = 4  # phones in a row at their shortest; fast speech has two or three
-    min_speech_s: float = 0.2  # outside of words: a breath or a click is shorter
+    min_speech_s: float = 0.25  # outside of words: breaths and clicks are shorter, in 19 of 20 true texts
     min_score: float = 0.2  # of the whole: true texts that are new to a model have it nine times in ten
     min_word_score: float = 0.1  # of a word: nine in ten of those below it are wrong
     named: int = 5  # words that a warning names
