@@ -79,3 +79,12 @@ def test_sound_is_measured_frame_by_frame():
     assert (measured.seconds, measured.active_s) == (1.0, 0.25)
     assert measured.peak_dbfs == pytest.approx(-6.02, abs=0.01)
     assert sound(np.zeros(0, np.float32)).seconds == 0.0
+
+
+def test_quiet_speech_that_is_aligned_is_no_error(letters_language, tmp_path):
+    """The aligner refuses what no sample of is louder than -80 dBFS; here the loudest one is at -70."""
+    samples = letters_language.said("masa isu")[0]
+    letters_language.write_wav(tmp_path / "quiet.wav", [samples * 10 ** (-70 / 20) / abs(samples).max()])
+    (tmp_path / "quiet.lab").write_text("masa isu")
+    checked = validate(find(tmp_path), prepare(find(tmp_path), Source("x", letters_language.LEXICON, None), None))
+    assert "no-speech" not in findings(checked)
