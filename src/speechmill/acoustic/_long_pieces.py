@@ -61,7 +61,7 @@ def found(coarse: Coarse, ways: Ways) -> Found:
         _widen(pieces[0], pieces[-1], len(coarse.path), outside)
     _doubts(pieces, ways)
     _mark(pieces, outside)
-    phones = np.count_nonzero(np.diff(coarse.path) > 0)
+    phones = int(np.count_nonzero(np.diff(coarse.path) > 0))
     spoken = float(np.count_nonzero(coarse.line.word[coarse.path] >= 0)) * FRAME_S
     return Found(tuple(pieces), tuple(outside), spoken / max(phones, 1))
 

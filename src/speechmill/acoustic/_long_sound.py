@@ -85,7 +85,8 @@ def _block(read: Read, start: float, duration: float) -> Matrix:
     first = round((start - begin) * 1000 / FEATURES.hop_ms)
     found = found[first : first + round(_BLOCK_S * 1000 / FEATURES.hop_ms)]
     whole = len(found) // _POOLED * _POOLED
-    return found[:whole].reshape(-1, _POOLED, found.shape[1]).mean(axis=1)
+    pooled: Matrix = found[:whole].reshape(-1, _POOLED, found.shape[1]).mean(axis=1)
+    return pooled
 
 
 def _normalised(features: Matrix) -> Matrix:
@@ -167,4 +168,5 @@ def likelihoods(features: Matrix, gaussians: Gaussians) -> Matrix:
     inverse = 1 / gaussians.variances
     norm = np.log(2 * np.pi * gaussians.variances).sum(axis=1) + (gaussians.means**2 * inverse).sum(axis=1)
     weights = np.hstack([gaussians.means * inverse, -0.5 * inverse]).T.astype(np.float32)
-    return product(np.hstack([features, features * features]), weights) - (norm / 2).astype(np.float32)
+    found: Matrix = product(np.hstack([features, features * features]), weights) - (norm / 2).astype(np.float32)
+    return found
