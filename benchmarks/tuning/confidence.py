@@ -6,9 +6,9 @@ weigh the same. Prints the lines for src/speechmill/acoustic/confidence.py, and 
 errors are not looked at: benchmarks/confidence.py reports those.
 
 `_RARE` was chosen with these seeds too, on espeak_vi: for 0, 3, 10, 20, 40 areas are 0.985, 0.986, 0.986, 0.985, 0.985
-(utterances) and 0.971, 0.972, 0.973, 0.973, 0.972 (words); 9, 6, 6, 5, 3 % of true texts score below 0.2, and 97, 95, 95,
-94, 94 % of wrong ones. `checks.Limits` are by `warned` of `benchmarks/confidence.py --even`, at most a tenth of true
-texts: of `min_speech_s`, 0.2 warns of 10 % of true digits by itself and 0.25 of 5 %.
+(utterances) and 0.971, 0.972, 0.973, 0.973, 0.972 (words); 9, 6, 6, 5, 3 % of true texts score below 0.2, and 97, 95,
+95, 94, 94 % of wrong ones. `checks.Limits` are by `warned` of `benchmarks/confidence.py --even`, at most a tenth of
+true texts: of `min_speech_s`, 0.2 warns of 10 % of true digits by itself and 0.25 of 5 %.
 
     python benchmarks/tuning/confidence.py
 """
