@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from speechmill.acoustic.aligner import Aligner
+from speechmill.acoustic.corpus import Corpus
+from speechmill.acoustic.features import FeatureConfig, static
 from speechmill.acoustic.train import Options, TrainingError, sampled, train
 from speechmill.acoustic.types import Example
 from speechmill.formats.lexicon import Lexicon, Pronunciation
@@ -99,3 +101,19 @@ def test_phones_that_the_seed_does_not_know_start_evenly(band_examples, band_lex
         train(band_examples, band_lexicon, Options(from_seed=False), threads=1).digest
         != train(band_examples, band_lexicon, threads=1).digest
     )
+
+
+def test_features_survive_a_file_that_takes_a_part_at_a_time(band_examples, monkeypatch):
+    with Corpus(FeatureConfig(), 1) as corpus:
+        whole = corpus._file
+
+        class Reluctant:
+            def write(self, content):
+                return whole.write(content[:1000])
+
+            def __getattr__(self, name):
+                return getattr(whole, name)
+
+        monkeypatch.setattr(corpus, "_file", Reluctant())
+        corpus.fill(band_examples[:2], lambda share: None)
+        assert (corpus.static(corpus.utterances[1]) == static(band_examples[1].read(), FeatureConfig())).all()

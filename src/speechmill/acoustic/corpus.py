@@ -75,13 +75,19 @@ class Corpus:
                 if isinstance(found, ItemError):
                     self.left_out.append(f"{found.reason}: {example.key}")
                     continue
-                self._file.write(found.tobytes())
+                self._write(found.tobytes())
                 speaker = f"speaker {example.speaker}" if example.speaker else f"utterance {example.key}"
                 self.utterances.append(Recorded(example.key, speaker, example.ways, position, len(found)))
                 moments.setdefault(speaker, Moments(self.config.num_static)).add(found)
                 position += len(found)
             progress(min(1.0, (begin + len(batch)) / len(examples)))
         self._normalise(moments)
+
+    def _write(self, content: bytes) -> None:
+        """Write all: a file without buffer may take a part. Raises OSError where the disk is full."""
+        rest = memoryview(content)
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def _read(self, example: Example) -> Matrix | ItemError:
         try:
