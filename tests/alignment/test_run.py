@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Aligning corpora with a model: the truth is found, on the file's timeline, and what fails has a reason."""
 
+import errno
 from types import SimpleNamespace
 
 import numpy as np
@@ -233,6 +234,17 @@ def test_an_error_of_one_file_is_the_reason_of_its_utterances(language, aligned,
     monkeypatch.setattr(run, "speaker_channels", lambda one, audio: real(one, audio) if "bob" in one.key else 1 / 0)
     outcomes = aligned(find(tmp_path / "corpus")).outcomes
     assert {key: one.reason for key, one in outcomes.items()} == {"ann/00": "error-ZeroDivisionError", "bob/01": ""}
+
+
+def test_a_full_disk_is_no_files_fault(language, aligned, tmp_path, monkeypatch):
+    language.write_corpus(tmp_path / "corpus", language.TEXTS[:1])
+
+    def full(*given, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run.Aligner, "align", full)
+    with pytest.raises(OSError, match="No space left"):
+        aligned(find(tmp_path / "corpus"))
 
 
 def test_audio_that_is_gone_since_it_was_found_is_a_reason(language, aligned, tmp_path):

@@ -32,6 +32,7 @@ from speechmill.alignment.outputs import Outputs, write_outputs
 from speechmill.alignment.result import AlignedRecording, Outcome, all_failed, failed, long_outcome, outcome
 from speechmill.alignment.words import Worded, script
 from speechmill.core.errors import ConfigError, FormatError, ItemError
+from speechmill.core.files import raise_fatal
 from speechmill.core.stage import Samples
 
 Report = Callable[[str, float], None]  # what is being done, and how much of it is: 0..1
@@ -234,6 +235,7 @@ def _aligned(job: Job, recording: Recording) -> AlignedRecording:
     except ItemError as error:
         return all_failed(recording, error.reason, error.detail)
     except Exception as error:  # one file never ends the run
+        raise_fatal(error)
         return all_failed(recording, f"error-{type(error).__name__}", _place(error))
 
 
@@ -249,6 +251,7 @@ def _one(job: Job, utterance: Utterance, audio: OpenedAudio, channel: int | None
     except ItemError as error:
         return failed(utterance, error.reason, error.detail)
     except Exception as error:  # one utterance never ends the run; where it was goes into the summary
+        raise_fatal(error)
         return failed(utterance, f"error-{type(error).__name__}", _place(error))
     return outcome(utterance, worded.said, found, utterance.duration, channel)
 

@@ -4,13 +4,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+# Not one file's fault: work stops and says so, instead of failing everything after it.
+FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 TEMPORARY = ".tmp-"  # prefix of names that a crash may leave behind; `speechmill gc` removes them
+
+
+def raise_fatal(error: BaseException) -> None:
+    """Raise an error again that is the disk's, and leave all others to the caller."""
+    if isinstance(error, OSError) and error.errno in FATAL_ERRNOS:
+        raise error
 
 
 @contextlib.contextmanager

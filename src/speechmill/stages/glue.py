@@ -6,7 +6,6 @@ What goes wrong with one item becomes its Failed, and the rest go on.
 
 from __future__ import annotations
 
-import errno
 import traceback
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
@@ -14,13 +13,11 @@ from typing import Any, ClassVar, Literal
 from msgspec import structs
 
 from speechmill.core.errors import ConfigError, ItemError, SpeechmillError
+from speechmill.core.files import raise_fatal
 from speechmill.core.registry import Choice
 from speechmill.core.stage import Context, Item, Patch, Resources
 from speechmill.core.types import Failed
 from speechmill.models.devices import resolve
-
-# Not the recording's fault: the run stops and says so, instead of failing every recording after it.
-FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 class Glue:
@@ -82,14 +79,11 @@ class Glue:
             return Failed(item.key, self.name, error.reason, error.detail, error.permanent)
         except ConfigError:
             raise  # true of every recording: the task may be tried again when it is mended
-        except OSError as error:
-            if error.errno in FATAL_ERRNOS:
-                raise
-            return _unexpected(self.name, item, error)
         except (
             Exception,
             SystemExit,
-        ) as error:  # a bug in one backend costs one recording, and is shown with its place
+        ) as error:  # a backend's bug costs one recording, and shows its place
+            raise_fatal(error)
             return _unexpected(self.name, item, error)
 
 
