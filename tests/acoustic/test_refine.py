@@ -87,6 +87,21 @@ def test_boundaries_of_phones_that_touch_move_together():
     ]
 
 
+def test_the_silence_before_a_burst_belongs_to_the_stop_also_across_words():
+    samples = tone([-10.0] * 50 + [-70.0] * 50)  # the voice ends at 0.25 s
+    inside = refine.refined([word(0, ("a", 0.1), ("t", 0.29), 0.4)], KINDS, samples, 0.005)[0]
+    across = refine.refined([word(0, ("a", 0.1), 0.29), word(1, ("t", 0.29), ("a", 0.4), 0.5)], KINDS, samples, 0.005)
+    for left, right in (inside, (across[0][0], across[1][0])):
+        assert left.end == right.start
+        assert abs(right.start - (0.25 - 0.004)) < 0.008  # and 4 ms earlier, as a stop after a vowel is heard
+
+
+def test_a_stop_begins_at_most_60_ms_before_its_place_on_the_path():
+    samples = tone([-10.0] * 30 + [-70.0] * 70)  # the voice ends at 0.15 s
+    (spans,) = refine.refined([word(0, ("a", 0.1), ("t", 0.29), 0.4)], KINDS, samples, 0.005)
+    assert round(spans[1].start, 4) == 0.226
+
+
 def test_a_short_phone_is_never_moved_away():
     spoken = [word(0, ("n", 0.1), ("t", 0.107), ("s", 0.2), 0.3)]
     assert times(refine.refined(spoken, KINDS, SILENT, 0.005)) == [[(0.1, 0.105), (0.105, 0.2), (0.2, 0.3)]]

@@ -3,7 +3,7 @@
 
 What a frame and those beside it say is projected to few dimensions (Haeb-Umbach & Ney, 1992), and these are turned so
 that diagonal covariances fit them (MLLT, or semi-tied covariances: Gales, 1999). An option of training: on minutes of
-speech boundaries got worse by it, for it hears further to either side than slopes do.
+speech boundaries got worse by it.
 """
 
 from __future__ import annotations

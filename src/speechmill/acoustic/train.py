@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training an acoustic model on utterances and a lexicon, from nothing.
+"""Training an acoustic model on utterances and a lexicon.
 
-Single Gaussians from a flat start, then mixtures that grow, with new alignments in between (Viterbi training, as in
-HTK and Kaldi). The result depends on the examples, the lexicon and the options: not on the order of examples or on
+Single Gaussians from the alignment that the seed gives, then mixtures that grow, with new alignments in between
+(Viterbi training, as in HTK and Kaldi). The result depends on the examples, the lexicon and the options: not on the order of examples or on
 the number of threads.
 """
 
@@ -62,7 +62,7 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     triphones: tuple[int, ...] = ()
     component_frames: int = 50  # ... and one for this many frames
     # Alignments, by number, before which speakers get new transforms (SAT). None: on minutes of speech boundaries got
-    # worse by half a millisecond, and it costs a third of the time.
+    # worse, and it costs a third of the time.
     adapt_before: tuple[int, ...] = ()
     lda: int = 0  # frames to either side of which features are then made (LDA, MLLT); 0: slopes stay, which were better
     lda_dimensions: int = 40
