@@ -21,8 +21,8 @@ def test_a_language_a_backend_does_not_know_names_those_that_do():
         registry.check_language("asr", "pocketsphinx", "vi")
 
 
-# Files that only the user can name; every other option has a default.
-NO_DEFAULT = {"sources": {"path"}, "g2p": {"path", "model"}, "align": {"model", "dictionary"}}
+# What only the user can name; every other option has a default.
+NO_DEFAULT = {"sources": {"path"}, "g2p": {"path", "model", "language"}, "align": {"model", "dictionary"}}
 
 
 @pytest.mark.parametrize("family", registry.FAMILIES)
