@@ -2,8 +2,8 @@
 """Training an acoustic model on utterances and a lexicon.
 
 Single Gaussians from the alignment that the seed gives, then mixtures that grow, with new alignments in between
-(Viterbi training, as in HTK and Kaldi). The result depends on the examples, the lexicon and the options: not on the order of examples or on
-the number of threads.
+(Viterbi training, as in HTK and Kaldi). The result depends on the examples, the lexicon and the options: not on the
+order of examples or on the number of threads.
 """
 
 from __future__ import annotations
