@@ -22,12 +22,12 @@ import numpy as np
 from msgspec import Struct
 
 from align import DATA, Gold, gold
+from align_scale import read_corpus
 from speechmill.acoustic.adapt import adaptation
 from speechmill.acoustic.aligner import Aligner
 from speechmill.acoustic.train import Options, train
-from speechmill.acoustic.types import Aligned, Example
+from speechmill.acoustic.types import Aligned
 from speechmill.core.errors import ItemError
-from speechmill.formats.audio import read_audio
 from speechmill.formats.lexicon import read as read_lexicon
 
 SETS = ("voxangeles_dev", "espeak_vi")
@@ -113,17 +113,6 @@ def run(one: Gold, options: Options) -> Run:
 def units_of(aligned: Aligned, tier: str) -> list[tuple[float, float]]:
     spans = aligned.words if tier == "words" else [phone for word in aligned.phones for phone in word]
     return [(span.start, span.end) for span in spans]
-
-
-def read_corpus(folder: Path) -> list[Example]:
-    """Return the utterances of a corpus: a folder for each speaker, a FLAC with a .lab beside it."""
-    found = []
-    for path in sorted(folder.rglob("*.flac")):
-        seconds = read_audio(path)[0].shape[1] / 16_000
-        words = path.with_suffix(".lab").read_text(encoding="utf-8").split()
-        read = lambda path=path: read_audio(path)[0][0]  # noqa: E731
-        found.append(Example(path.stem, seconds, read, tuple(((word,),) for word in words), path.parent.name))
-    return found
 
 
 if __name__ == "__main__":

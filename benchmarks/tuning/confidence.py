@@ -28,7 +28,8 @@ Set = tuple[NDArray[np.float64], NDArray[np.float64]]  # features, whether it is
 
 
 def main() -> None:
-    from confidence import SETS, area
+    from confidence import area
+    from planted_errors import SETS
 
     words, wholes = {}, {}
     for name, read in SETS.items():
