@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 MODELS := silero-vad-v6.2 dnsmos dvector
 TEST_MODELS := silero-vad-v6 distillmos
 
-.PHONY: setup setup-triton demo test check soak clean
+.PHONY: setup setup-triton demo test test-system check soak clean
 
 setup: $(VENV)/.setup
 
@@ -44,6 +44,10 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Minutes, with real servers: PostgreSQL, S3 over HTTP, the replica of YouTube, processes that are killed.
+test-system: $(VENV)/.test
+	$(BIN)/python -m pytest -q -m system
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -q -s -m soak

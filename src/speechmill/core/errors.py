@@ -12,11 +12,13 @@ SpeechmillError
 ├── WorkspaceError         the workspace is held, of another version, unwritable or corrupt (exit 2)
 │   ├── WorkspaceBusy      another live run holds it
 │   └── LostAudio          canonical audio is gone or broken; a run makes it again
+├── BlobError              a store of objects does not give or take one
 ├── FormatError            a file that can't be read as what it claims to be
 ├── ProgramFailed          a program of the user's own, such as `mfa`, failed or wrote nothing
 └── ItemError              one recording or segment can't be processed: becomes a Failed or a gap
     ├── AudioError         no, broken or too little audio
     ├── TranscriptError    a sidecar that can't be used
+    ├── FetchError         a platform did not give what was asked; `kind` says what to do about it
     ├── Unscorable         a metric has no value for this segment
     └── Unalignable        text and audio can't be aligned
 """
@@ -24,6 +26,10 @@ SpeechmillError
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from speechmill.core.remote import Kind
 
 
 class SpeechmillError(Exception):
@@ -78,6 +84,14 @@ class FormatError(SpeechmillError):
     """A file is not what it claims to be. The message starts with its path, and a line where there is one."""
 
 
+class BlobError(SpeechmillError):
+    """A store of objects failed. permanent: False where another try may succeed."""
+
+    def __init__(self, detail: str, *, permanent: bool = False) -> None:
+        super().__init__(detail)
+        self.permanent = permanent
+
+
 class ProgramFailed(SpeechmillError):
     """A program of the user's own failed. reason: a short kebab-case class."""
 
@@ -107,6 +121,25 @@ class AudioError(ItemError):
 
 class TranscriptError(ItemError):
     """A transcript that exists but can't be used."""
+
+
+class FetchError(ItemError):
+    """A platform, or the way to it, did not give what was asked.
+
+    kind decides what the crawler does (speechmill.crawl.reactions):
+    permanent   this item never comes: private, deleted, members only, DRM, age
+    geo         not from this country
+    incomplete  an answer with parts missing: asked again, never taken for the whole
+    rate        too many requests: slow down, try later; `retry_after` seconds where the platform says so
+    bot         the platform wants a person: stop using this egress and tell the operator
+    net         the way there is broken: another egress may do
+    format      the platform answers in a form that this version does not know
+    """
+
+    def __init__(self, kind: Kind, reason: str, detail: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(reason, detail, permanent=kind == "permanent")
+        self.kind: Kind = kind
+        self.retry_after = retry_after
 
 
 class Unscorable(ItemError):

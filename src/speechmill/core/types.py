@@ -93,6 +93,10 @@ class Rights(Struct, frozen=True):
     evidence: str | None = None
     attribution: str | None = None
     consent: str | None = None
+    title: str | None = None
+    author: str | None = None
+    url: str | None = None  # the page that it came from
+    seen: str | None = None  # ISO date on which the licence was read there
 
 
 class Canonical(Struct, frozen=True):
@@ -159,6 +163,7 @@ class Source(Struct, frozen=True):
     error: str | None = None  # why it could not even be read; its key is then a hash of the URI
     reference: str | None = None  # URI of the same recording without noise, on the same timeline, for PESQ and STOI
     corrections: tuple[Correction, ...] = ()  # of its audio, whatever file holds it; not in `key`
+    blob: str | None = None  # of a crawled original that isn't on this disk: its address; `uri` is where it is put
 
     @property
     def files(self) -> tuple[str, ...]:

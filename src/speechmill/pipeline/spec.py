@@ -23,6 +23,7 @@ from speechmill.align import SCORE
 from speechmill.core import conditions, devices, registry
 from speechmill.core.errors import ConfigError
 from speechmill.core.registry import Choice
+from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.filter import rules_from
 
 Asked = str | dict[str, Any]  # "silero", {silero: {threshold: 0.4}} or {backend: silero, threshold: 0.4, when: "..."}
@@ -56,7 +57,8 @@ class CorpusFile(Struct, frozen=True, forbid_unknown_fields=True):
     filter: Annotated[str | list[str] | dict[str, Any], Meta(description="A preset, rules, or both")] = "asr-broad"
     export: list[Asked] = msgspec.field(default_factory=lambda: ["huggingface", "textgrid"])
     store: Annotated[str, Meta(description="The workspace folder")] = "./workspace"
-    catalog: Literal["sqlite"] = "sqlite"
+    catalog: Annotated[str, Meta(description="sqlite, or postgresql+psycopg://user@host/database")] = "sqlite"
+    crawl: Annotated[CrawlOptions, Meta(description="How remote sources are asked")] = CrawlOptions()
     device: Annotated[str, Meta(description="auto, cpu, cuda, cuda:N or triton://host:port")] = "auto"
 
 
@@ -77,6 +79,8 @@ class Corpus(Struct, frozen=True):
     filter: Any
     export: tuple[Choice, ...]
     store: Path
+    catalog: str  # SQLAlchemy's address; "sqlite": catalog.db in the workspace
+    crawl: CrawlOptions
     base: Path  # relative paths start here
     raw: dict[str, Any]  # what was written, for plan.json
 
@@ -168,6 +172,8 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
         filter=written.filter,
         export=_choices("exporters", written.export, "export", find),
         store=_store(written.store, base),
+        catalog=_catalog(written.catalog),
+        crawl=written.crawl,
         base=base,
         raw=raw,
     )
@@ -211,6 +217,12 @@ def _store(value: str, base: Path) -> Path:
     if "://" in value:
         raise FieldError("store", f"{value}: only local folders yet; use a path")
     return (base / Path(value).expanduser()).resolve()
+
+
+def _catalog(value: str) -> str:
+    if value != "sqlite" and not value.startswith("postgresql+psycopg://"):
+        raise FieldError("catalog", "is sqlite, or postgresql+psycopg://user@host/database")
+    return value
 
 
 def _checked(field: str, check: Callable[[Any], Any], value: Any) -> Any:

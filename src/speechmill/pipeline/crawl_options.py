@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`crawl:` of a corpus file: how remote sources are asked. None of it changes what a recording's result is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+
+class Cookies(Struct, frozen=True, forbid_unknown_fields=True):
+    """One jar of cookies for one platform, sent through one egress only. Opt-in."""
+
+    egress: str = "direct"  # the name of the way that this account is always seen from
+    file: str | None = None  # Netscape format; relative to the corpus file's folder
+    browser: str | None = None  # or a browser to read them from: firefox, chromium, ...
+
+
+class Egress(Struct, frozen=True, forbid_unknown_fields=True):
+    """A way to the network. For reliability and location: more of them raise no budget."""
+
+    name: str
+    proxy: str | None = None  # http://host:port, socks5h://host:port; None: direct. No credentials here
+    proxy_env: str | None = None  # environment variable that holds the address, with credentials
+    proxy_file: str | None = None  # or a file that holds it
+    max_items_per_hour: int | None = None  # of this way alone
+
+
+class CrawlOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """How remote sources are asked, and where what they give is kept."""
+
+    originals: Annotated[str | None, Meta(description="Folder or s3://bucket/prefix; default: in the workspace")] = None
+    audio: Annotated[
+        Literal["copy", "reference"], Meta(description="reference: objects of an s3 source stay where they are")
+    ] = "copy"
+    retain: Annotated[
+        Literal["forever", "until-normalised"], Meta(description="until-normalised: originals go once they are FLAC")
+    ] = "forever"
+    processes: int | None = None  # workers; None: one per core
+    threads: int = 8  # connections in each
+    budgets: dict[str, int | None] = {}  # items an hour by platform, in place of the platform's own; null: no limit
+    spacing_s: float = 0.5  # seconds between two items through one egress, by jitter half to one and a half of it
+    egress: tuple[Egress, ...] = (Egress("direct"),)
+    proxies_off: tuple[str, ...] = ()  # platforms that are only asked directly, whatever `egress` lists
+    cookies: dict[str, Cookies] = {}  # by platform
+    caption_languages: tuple[str, ...] = ()  # captions to fetch; empty: in the corpus's language
+    contact: str | None = None  # said in the User-Agent, so that an operator can complain: mailto: or https://
+    max_bytes: int = 2 << 30  # of one media file
+    max_failures: int = 5  # tries of one item, over all runs, before it is set aside for `crawl retry`
+    api_key_env: dict[str, str] = {}  # environment variable with the key of a platform's official interface
