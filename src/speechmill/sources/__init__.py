@@ -7,7 +7,7 @@ that relative paths start at); the pipeline hashes them. Nothing is decoded here
 Remote ones set `REMOTE = True` and are crawled first. Their module has besides
 
     BUDGET      items an hour that may be asked of the platform, by whatever number of ways; None: no limit
-    HOSTS       patterns of hosts that may be asked: ("youtube.com", "*.googlevideo.com"); () where the config names them
+    HOSTS       patterns of hosts that may be asked: ("youtube.com", "*.googlevideo.com"); or (), see hosts
     Config      inherits `core.remote.Wanted`; its own fields are the query
     hosts       hosts(config): patterns, in place of HOSTS where the config names them (optional)
     kind        kind(config) -> str: "search", "channel", "feed"; what statistics are told apart by

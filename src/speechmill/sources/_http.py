@@ -37,7 +37,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         max_bytes: int = 16 << 20,
     ) -> Response:
-        """Return a 2xx answer. Others are FetchErrors: 404 and 410 permanent, 429 and 503 rate, 5xx and no answer net."""
+        """Return a 2xx answer. Others are FetchErrors: 404, 410 permanent; 429, 503 rate; 5xx, no answer: net."""
         raise NotImplementedError
 
     def json(self, url: str, *, params: Mapping[str, str] | None = None, max_bytes: int = 16 << 20) -> Any:
