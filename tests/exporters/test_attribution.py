@@ -28,11 +28,11 @@ def test_a_local_path_is_not_given_away(uri: str, source: str) -> None:
 
 
 def test_the_table_has_one_line_for_each_recording_whatever_the_cells_hold(tmp_path: Path) -> None:
-    rights = Rights(licence="CC BY 4.0", state="cc-by", attribution="Ánh\tand\nothers", evidence=None)
+    rights = Rights("CC BY 4.0", "cc-by", attribution="Ánh\tand\nothers", title="A\ttalk", seen="2026-01-02")
     write_attribution(tmp_path, [recording("x.wav", rights), recording("y.wav")])
     assert (tmp_path / "ATTRIBUTION.tsv").read_bytes().decode().split("\n") == [
-        "recording_id\tlicence\tstate\tattribution\tsource\tevidence",
-        "a\tCC BY 4.0\tcc-by\tÁnh and others\tx.wav\t",
-        "a\t\tunstated\t\ty.wav\t",
+        "recording_id\tlicence\tstate\tattribution\ttitle\tauthor\tsource\tevidence\tseen",
+        "a\tCC BY 4.0\tcc-by\tÁnh and others\tA talk\t\tx.wav\t\t2026-01-02",
+        "a\t\tunstated\t\t\t\ty.wav\t\t",
         "",
     ]

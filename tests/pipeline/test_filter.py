@@ -261,3 +261,17 @@ def test_deciding_does_not_import_pandas(table):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert filters.VERSION == "1"
+
+
+def test_what_was_taken_down_is_dropped_whatever_the_rules_say(tmp_path):
+    segments = [segment(0, 1.0), segment(2, 4.0, snr=5.0, recording_id="gone"), segment(8, 2.0, recording_id="gone")]
+    table = write(tmp_path / "segments.parquet", segments)
+    found = decide(table, [Rule("snr_db >= 10")], {"gone", "never seen"})["drops"].to_pylist()
+    withdrawn = {"rule": "taken-down", "value": None, "threshold": None}
+    assert found == [[], [{"rule": "snr_db >= 10", "value": 5.0, "threshold": 10.0}, withdrawn], [withdrawn]]
+
+
+def test_a_takedown_makes_other_decisions():
+    names = {fingerprint((), "table", gone) for gone in ((), ("a",), ("b",), ("a", "b"))}
+    assert len(names) == 4
+    assert fingerprint((), "table", ["b", "a"]) == fingerprint((), "table", ["a", "b"])

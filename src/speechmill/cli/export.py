@@ -23,15 +23,16 @@ def command(workspace: Path, formats: tuple[str, ...], settings: tuple[str, ...]
     """
     from speechmill.core.registry import require
     from speechmill.pipeline.finish import export
-    from speechmill.pipeline.refilter import read_index
+    from speechmill.pipeline.refilter import honour_takedowns
     from speechmill.pipeline.spec import choice
     from speechmill.store.workspace import Workspace
 
     place = Workspace.open(workspace)
     options = parse_settings(settings)
     with place.held():
+        index = honour_takedowns(place)
         for name in formats:
             asked = choice("exporters", {name: options}, f"export.{name}", base=Path.cwd())
             require("exporters", name)
-            done = export(place, asked, read_index(place))
+            done = export(place, asked, index)
             click.echo(f"{place.exports / name}  {'written' if done.processed else 'is up to date'}")

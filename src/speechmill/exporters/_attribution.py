@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from speechmill.core.types import Recording, Rights
 
 FILE = "ATTRIBUTION.tsv"
-COLUMNS = ("recording_id", "licence", "state", "attribution", "source", "evidence")
+COLUMNS = ("recording_id", "licence", "state", "attribution", "title", "author", "source", "evidence", "seen")
 
 
 def rights_of(recording: Recording) -> Rights:
@@ -38,8 +38,11 @@ def attribution_row(recording: Recording) -> tuple[str, ...]:
         rights.licence,
         rights.state,
         rights.attribution,
+        rights.title,
+        rights.author,
         source_of(recording),
         rights.evidence,
+        rights.seen,
     )
     return tuple(" ".join((cell or "").split()) for cell in cells)  # no tab or newline inside a cell
 

@@ -27,6 +27,7 @@ from speechmill.pipeline.expressions import NAMES, Floats, Rule, Truths, evaluat
 from speechmill.pipeline.presets import PRESETS
 from speechmill.pipeline.segment_columns import SegmentColumns
 
+TAKEN_DOWN = "taken-down"  # the drop of what may not be used any more; no expression, and no rule lifts it
 VERSION = "1"  # raise it when the same rules and the same table give other decisions
 _HOUR = 3600.0
 
@@ -167,16 +168,20 @@ def _unknown_name(rule: Rule, name: str, known_scores: Collection[str]) -> str:
     return f"filter rule {rule.expression!r}: no column {name!r}{_nearest(name, everything)}"
 
 
-def fingerprint(rules: Sequence[Rule], upstream: str) -> str:
+def fingerprint(rules: Sequence[Rule], upstream: str, taken_down: Collection[str] = ()) -> str:
     """Name the decisions of these rules over the table of that fingerprint: 16 hex digits.
 
-    A rule's reason doesn't count; the order of rules does, for it is the order of drops.
+    A rule's reason doesn't count; the order of rules does, for it is the order of drops. taken_down: ids of recordings
+    that may not be used any more, whatever the rules say.
     """
-    return digest("filter", VERSION, upstream, *(rule.expression for rule in rules))[:16]
+    withdrawn = (TAKEN_DOWN, *sorted(taken_down)) if taken_down else ()
+    return digest("filter", VERSION, upstream, *(rule.expression for rule in rules), *withdrawn)[:16]
 
 
-def decide(table_path: Path, rules: Sequence[Rule]) -> pa.Table:
+def decide(table_path: Path, rules: Sequence[Rule], taken_down: Collection[str] = ()) -> pa.Table:
     """Apply rules to a segments table. Returns one row per segment in the table's order: id, drops.
+
+    Segments of recordings that were taken down have the drop `taken-down` as their last.
 
     Reads only the columns that the rules name. Raises ConfigError where one of them is not in the table.
     """
@@ -189,8 +194,20 @@ def decide(table_path: Path, rules: Sequence[Rule]) -> pa.Table:
         rows.append(dropped)
         values.append(_picked(verdict.value, dropped))
         thresholds.append(_picked(verdict.threshold, dropped))
-    drops = _drops([rule.expression for rule in rules], rows, values, thresholds, columns.num_rows)
+    names = [rule.expression for rule in rules]
+    if taken_down:
+        names.append(TAKEN_DOWN)
+        rows.append(_rows_of(columns, taken_down))
+        values.append(np.full(len(rows[-1]), np.nan))
+        thresholds.append(np.full(len(rows[-1]), np.nan))
+    drops = _drops(names, rows, values, thresholds, columns.num_rows)
     return pa.table([columns.ids(), drops], schema=arrow_schema(Decision))
+
+
+def _rows_of(columns: SegmentColumns, recordings: Collection[str]) -> NDArray[np.int64]:
+    coded = columns.coded("recording_id")
+    codes = [code for code, name in enumerate(coded.values) if name in recordings]
+    return np.flatnonzero(np.isin(coded.codes, codes))
 
 
 def _picked(values: Floats | np.float64, rows: NDArray[np.int64]) -> Floats:

@@ -21,6 +21,7 @@ from speechmill.core.errors import AudioError, ConfigError, FormatError
 from speechmill.core.files import digest, sha256_file
 from speechmill.core.types import Source, Stamp
 from speechmill.formats.manifest import read_rows, write_rows
+from speechmill.pipeline.batches import is_remote, read_batch
 from speechmill.pipeline.spec import Corpus, language_code
 
 SAVE_S = 30.0  # hashing a large archive takes a day; a crash must not cost more than this
@@ -63,6 +64,16 @@ class Memory:
             self.save()
         return known
 
+    def crawled(self, source: Source) -> Known:
+        """Return what a batch manifest says of an original; its bytes were hashed when they were stored."""
+        known = self._known.get(source.uri)
+        if known is None or known.sha256 != source.sha256:
+            path = Path(source.uri)
+            duration = _duration(path) if path.exists() else None
+            known = self._known[source.uri] = Known(source.uri, source.size, 0, source.sha256, duration)
+            self._changed = True
+        return known
+
     def save(self) -> None:
         """Write what was learnt."""
         if self._changed and self.kept:
@@ -91,7 +102,7 @@ def discover(corpus: Corpus, memory: Memory, workspace: Path, limit: int | None 
     ids: set[str] = set()
     found = []
     for source in _limited(_all(corpus, workspace), limit):
-        keyed = _keyed(_with_defaults(source, corpus), memory)
+        keyed = keyed_as_in(corpus, source, memory)
         if keyed.id in ids:  # two sources may hold the same relative path
             keyed = structs.replace(keyed, id=f"{keyed.id}-{digest(keyed.uri)[:8]}")
         ids.add(keyed.id)
@@ -107,12 +118,16 @@ def _all(corpus: Corpus, workspace: Path) -> Iterator[Source]:
     inside = os.path.join(workspace.resolve(), "")
     seen: set[str] = set()
     for choice in corpus.sources:
-        for source in choice.module.Backend(choice.config, corpus.base).discover():
+        if is_remote(choice):
+            found: Iterable[Source] = read_batch(workspace, choice)
+        else:
+            local = choice.module.Backend(choice.config, corpus.base).discover()
             # A workspace inside the audio folder must not feed on itself.
-            if source.uri in seen or os.path.realpath(source.uri).startswith(inside):
-                continue
-            seen.add(source.uri)
-            yield source
+            found = (source for source in local if not os.path.realpath(source.uri).startswith(inside))
+        for source in found:
+            if source.uri not in seen:
+                seen.add(source.uri)
+                yield source
 
 
 def _limited(sources: Iterable[Source], limit: int | None) -> Iterator[Source]:
@@ -120,6 +135,11 @@ def _limited(sources: Iterable[Source], limit: int | None) -> Iterator[Source]:
         if limit is not None and count >= limit:
             return
         yield source
+
+
+def keyed_as_in(corpus: Corpus, source: Source, memory: Memory) -> Source:
+    """Return a source with what it takes from the corpus, its hash, and the key that names its results."""
+    return _keyed(_with_defaults(source, corpus), memory)
 
 
 def _with_defaults(source: Source, corpus: Corpus) -> Source:
@@ -133,7 +153,7 @@ def _with_defaults(source: Source, corpus: Corpus) -> Source:
 def _keyed(source: Source, memory: Memory) -> Source:
     if source.error is None:
         try:
-            audio = memory.of(Path(source.uri), is_audio=True)
+            audio = memory.crawled(source) if source.sha256 else memory.of(Path(source.uri), is_audio=True)
             sidecars = [memory.of(Path(path), is_audio=False) for path in source.sidecars]
             reference = [memory.of(Path(source.reference), is_audio=True)] if source.reference else []
             kinds = [_kind(source.uri, path) for path in source.sidecars]
@@ -145,7 +165,9 @@ def _keyed(source: Source, memory: Memory) -> Source:
             hashes = [sidecar.sha256 for sidecar in sidecars]
             clean = [file.sha256 for file in reference]
             key = digest(audio.sha256, *hashes, msgspec.json.encode([*text, *conditions]), *clean)
-            stamps = tuple(Stamp(file.size, file.mtime_ns) for file in (audio, *sidecars, *reference))
+            # What a crawler stored bears its hash as its name and never changes.
+            files = () if source.sha256 else (audio, *sidecars, *reference)
+            stamps = tuple(Stamp(file.size, file.mtime_ns) for file in files)
             return structs.replace(source, key=key, sha256=audio.sha256, size=audio.size, stamps=stamps)
     return structs.replace(source, key=digest("uri", source.uri))
 

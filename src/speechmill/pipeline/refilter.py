@@ -18,6 +18,7 @@ from speechmill.core.errors import WorkspaceError
 from speechmill.core.files import write_bytes
 from speechmill.pipeline import filter as filters
 from speechmill.pipeline import table
+from speechmill.pipeline.batches import taken_down
 from speechmill.store.workspace import Workspace
 
 EXPORT_MARKER = ".speechmill-export.json"
@@ -77,13 +78,22 @@ def read_index(workspace: Workspace) -> Index:
 def refilter(workspace: Workspace, run: str, joined: str, asked: Any, scores: Sequence[str]) -> tuple[Index, bool]:
     """Decide anew over a table. Returns what the dataset would be made of, and whether work was done."""
     rules = filters.rules_from(asked, scores)
-    name = filters.fingerprint(rules, joined)
+    withdrawn = taken_down(workspace.root)
+    name = filters.fingerprint(rules, joined, withdrawn)
     index = Index(run, joined, name, tuple(rule.expression for rule in rules), asked, tuple(scores))
     path = index.decisions_path(workspace)
     if path.exists():
         return index, False
-    filters.write_decisions(path, filters.decide(index.segments_path(workspace), rules))
+    filters.write_decisions(path, filters.decide(index.segments_path(workspace), rules, withdrawn))
     return index, True
+
+
+def honour_takedowns(workspace: Workspace) -> Index:
+    """Leave what was taken down since out of the dataset. Returns what that is made of now."""
+    index = read_index(workspace)
+    index, _worked = refilter(workspace, index.run, index.table, index.filter, index.scores)
+    materialise(workspace, index)
+    return index
 
 
 def materialise(workspace: Workspace, index: Index) -> bool:

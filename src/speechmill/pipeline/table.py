@@ -167,7 +167,7 @@ def _recording(
     stage, reason, detail = failure(source, nodes, states)
     return RecordingRow(
         id=source.id,
-        uri=source.uri,
+        uri=_address(source),
         key=source.key,
         sha256=source.sha256,
         duration=canonical.duration if canonical else 0.0,
@@ -191,6 +191,11 @@ def _recording(
         reason=reason,
         detail=detail,
     )
+
+
+def _address(source: Source) -> str:
+    """Where a recording can be looked up: the page it was crawled from, or its file."""
+    return (source.rights.url if source.rights and source.origin != "local" else None) or source.uri
 
 
 def failure(source: Source, nodes: Sequence[Node], states: States) -> tuple[str | None, str | None, str | None]:

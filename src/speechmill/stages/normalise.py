@@ -11,6 +11,7 @@ from msgspec import structs
 from speechmill.core.stage import Item, Patch, Resources
 from speechmill.formats.audio import PcmAudio, make_canonical
 from speechmill.stages.glue import Glue
+from speechmill.stages.originals import at_hand
 
 FOLDER = "recordings"
 
@@ -31,7 +32,8 @@ class Normalise(Glue):
         folder = Path(FOLDER) / f"v{self.version}" / item.key[:2]
         channels: Literal["mix", "each"] = "each" if item.source.channels == "each" else "mix"
         target = self.context.workspace / folder
-        canonical, self._made = make_canonical(Path(item.source.uri), target, item.key[:24], channels)
+        with at_hand(item.source) as original:
+            canonical, self._made = make_canonical(original, target, item.key[:24], channels)
         paths = tuple((folder / path).as_posix() for path in canonical.paths)
         return Patch({"audio": structs.replace(canonical, paths=paths)})
 

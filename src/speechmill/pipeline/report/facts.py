@@ -23,7 +23,7 @@ from speechmill.core.errors import WorkspaceError
 from speechmill.pipeline.arrow_numpy import integers, offsets_of
 from speechmill.pipeline.events import FailedItem, Summary, read_events, read_summary
 from speechmill.pipeline.expressions import Floats, Truths, names_in
-from speechmill.pipeline.filter import Funnel, Point, curve, drop_codes, funnel, round_thresholds
+from speechmill.pipeline.filter import TAKEN_DOWN, Funnel, Point, curve, drop_codes, funnel, round_thresholds
 from speechmill.pipeline.refilter import read_index
 from speechmill.pipeline.scores import Score, describe
 from speechmill.pipeline.segment_columns import SegmentColumns
@@ -210,7 +210,7 @@ class _Segments:
 
     def _kept_but_for(self, column: str) -> Truths:
         """Tell which rows are kept by every rule that doesn't read a column."""
-        reads = np.array([column in names_in(rule) for rule in self.rules], dtype=bool)
+        reads = np.array([rule != TAKEN_DOWN and column in names_in(rule) for rule in self.rules], dtype=bool)
         if not reads.any():
             return self.kept
         rows = np.repeat(np.arange(len(self.counts)), self.counts)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a crawl hands over: batches that never change, and what may not be used any more."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import pytest
+from msgspec import Struct, structs
+
+from speechmill.core.errors import ConfigError, FormatError
+from speechmill.core.files import sha256_file
+from speechmill.core.registry import Choice
+from speechmill.core.remote import Wanted
+from speechmill.core.types import Rights, Source
+from speechmill.formats.manifest import read_rows
+from speechmill.pipeline import batches, intake, spec
+from speechmill.pipeline.batches import crawled_id, query_id, read_batch, taken_down, write_batch, write_taken_down
+
+
+class Asked(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    search: str = ""
+    videos: tuple[str, ...] = ()
+
+
+def choice(**options) -> Choice:
+    return Choice("sources", "youtube", Asked(**options))
+
+
+def row(number: int, **more) -> Source:
+    return Source(
+        f"item{number}", f"/store/{number}.m4a", sha256=f"{number:064x}", size=number, origin="youtube", **more
+    )
+
+
+def test_a_policy_is_no_part_of_what_is_asked_for():
+    assert query_id(choice(search="x")) == query_id(choice(search="x", limit=3, licences=("standard",)))
+    assert query_id(choice(search="x")) != query_id(choice(search="y"))
+    assert query_id(choice(videos=("x",))) != query_id(choice(search="x"))
+
+
+def test_a_crawled_recording_has_one_name_everywhere_and_it_is_safe():
+    assert crawled_id("youtube", "abc_-1") == crawled_id("youtube", "abc_-1")
+    assert crawled_id("youtube", "abc") != crawled_id("podcast", "abc")
+    name = crawled_id("podcast", "http://x.test/../?a=ü\n" * 20)
+    assert len(name) <= 67
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+
+
+def test_the_newest_batch_counts_and_the_older_stays(tmp_path):
+    first = write_batch(tmp_path, query_id(choice()), [row(1)])
+    second = write_batch(tmp_path, query_id(choice()), [row(1), row(2)])
+    assert [one.id for one in read_batch(tmp_path, choice())] == ["item1", "item2"]
+    assert read_rows(first, Source) == [row(1)]
+    assert [first.name[:6], second.name[:6]] == ["000001", "000002"]
+
+
+def test_a_batch_that_says_the_same_is_not_written_again(tmp_path):
+    assert write_batch(tmp_path, "q", [row(1)]) == write_batch(tmp_path, "q", [row(1)])
+    write_batch(tmp_path, "q", [])
+    assert write_batch(tmp_path, "q", [row(1)]).name.startswith("000003-")
+
+
+def test_without_a_crawl_there_is_a_command_to_give(tmp_path):
+    with pytest.raises(ConfigError, match="speechmill crawl"):
+        read_batch(tmp_path, choice())
+
+
+def test_what_was_taken_down_is_known_by_its_recording(tmp_path):
+    assert taken_down(tmp_path) == frozenset()
+    write_taken_down(tmp_path, [("youtube", "abc")])
+    assert taken_down(tmp_path) == {crawled_id("youtube", "abc")}
+
+
+def test_a_broken_list_of_takedowns_is_an_error_not_an_empty_list(tmp_path):
+    write_taken_down(tmp_path, [])
+    (tmp_path / "crawl" / "takedowns.json").write_bytes(b"[{")
+    with pytest.raises(FormatError, match=r"takedowns\.json"):
+        taken_down(tmp_path)
+
+
+class Nothing(Struct, frozen=True):
+    pass
+
+
+def test_intake_takes_crawled_sources_from_their_batch_and_hashes_no_original(tmp_path, monkeypatch, make_tone):
+    make_tone(tmp_path / "original.wav", 1.0)
+    (tmp_path / "original.en.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nhello there\n")
+    module = types.SimpleNamespace(REMOTE=True, Config=Asked, VERSION="1", REQUIRES=())
+    found = Source(
+        "talk-1", str(tmp_path / "original.wav"), sha256=sha256_file(tmp_path / "original.wav"), size=32044,
+        sidecars=(str(tmp_path / "original.en.vtt"),), origin="youtube", rights=Rights(url="https://a.test/1"),
+    )  # fmt: skip
+    workspace = tmp_path / "workspace"
+    write_batch(workspace, query_id(choice(search="x")), [found])
+    corpus = structs.replace(
+        spec.resolve({"sources": [{"local": {"path": str(tmp_path)}}], "language": "en"}, tmp_path),
+        sources=(choice(search="x"),),
+    )
+    monkeypatch.setattr(Choice, "module", property(lambda self: module))
+    monkeypatch.setattr(intake, "sha256_file", lambda path: sha256_file(path) if path.suffix == ".vtt" else sys.exit(1))
+    (source,) = intake.discover(corpus, intake.Memory(tmp_path / "hashes.parquet"), workspace)
+    assert (source.sha256, source.language, source.stamps) == (found.sha256, "en", ())
+    assert len(source.key) == 64
+
+
+def test_remote_and_local_are_told_apart():
+    assert not batches.is_remote(Choice("sources", "local", Nothing()))
