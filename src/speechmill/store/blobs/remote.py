@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way to object stores by obstore, and their errors in our words.
+
+The library's messages quote what a server answered, and that quotes what was signed, a session token among it. None
+of them is passed on: only the status, S3's own word for what is wrong, and the kind of failure on the way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from speechmill.core.errors import BlobError, ConfigError
+from speechmill.store.blobs.keys import check_key
+
+CHUNK = 1 << 20  # bytes of a download at a time
+_CONNECT_TIMEOUT_S = 5.0
+# A server that says nothing for so long is stuck. The library counts from the start of a request, so that a part of
+# 8 MiB must be uploaded in it: 1.1 Mbit/s.
+_READ_TIMEOUT_S = 60.0
+_WHOLE_REQUEST_S = 6 * 3600.0  # the library's 30 s would end every download that takes longer
+_STATUS = re.compile(r"(?:status code|status): (\d{3})\b")
+_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_TRANSIENT = {408, 429, 500, 502, 503, 504}
+_NAMES_OF_CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and AWS_REGION",
+    "gs": "GOOGLE_SERVICE_ACCOUNT",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+
+
+class Address(Struct, frozen=True):
+    """A place in an object store. What follows the bucket is taken as it is: no escapes, no query."""
+
+    scheme: str
+    bucket: str
+    prefix: str  # "" or "a/b"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
+
+
+def parse(address: str) -> Address:
+    """Read s3://bucket/prefix. Raises ConfigError, which repeats no credentials."""
+    scheme, _, rest = address.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if "@" in bucket:
+        raise ConfigError(f"{scheme}://: no credentials in an address; set {_NAMES_OF_CREDENTIALS.get(scheme)}")
+    if scheme not in _NAMES_OF_CREDENTIALS or not re.fullmatch(r"[\w.-]{1,255}", bucket, re.ASCII):
+        raise ConfigError(f"an address of {scheme}:// names no bucket; give s3://bucket/prefix")
+    prefix = prefix.strip("/")
+    try:
+        prefix = prefix and check_key(prefix)
+    except BlobError as error:
+        raise ConfigError(f"{scheme}://{bucket}: {error}") from error
+    return Address(scheme, bucket, prefix)
+
+
+def connect(address: Address, patience_s: float, *, user_agent: str | None = None, proxy: str | None = None) -> Any:
+    """Return obstore's store for an address; nothing is asked of it yet. Raises ConfigError."""
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    client: dict[str, Any] = {
+        "connect_timeout": timedelta(seconds=min(_CONNECT_TIMEOUT_S, patience_s)),
+        "read_timeout": timedelta(seconds=min(_READ_TIMEOUT_S, patience_s)),
+        "timeout": timedelta(seconds=_WHOLE_REQUEST_S),
+        # With options given the library does not look for this variable itself.
+        "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
+    }
+    client |= {"user_agent": user_agent} if user_agent else {}
+    client |= {"proxy_url": proxy} if proxy else {}
+    backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=10), "base": 2}
+    retry = {"max_retries": 30, "retry_timeout": timedelta(seconds=patience_s), "backoff": backoff}
+    options = {"prefix": address.prefix or None, "client_options": client, "retry_config": retry}
+    _refuse_http(address, bool(client["allow_http"]))
+    with failures(address, ""):
+        if address.scheme == "gs":
+            return GCSStore(address.bucket, **options)
+        if address.scheme == "az":
+            return AzureStore(address.bucket, **options)
+        # DELETE of one object is known to every server; POST ?delete is not.
+        config = {"copy_if_not_exists": "multipart", "checksum_algorithm": "sha256", "disable_bulk_delete": True}
+        return S3Store(address.bucket, config=config, **options)
+
+
+def _refuse_http(address: Address, allowed: bool) -> None:
+    endpoint = endpoint_url()
+    if address.scheme == "s3" and endpoint and endpoint.startswith("http://") and not allowed:
+        raise ConfigError("AWS_ENDPOINT_URL is not https; set AWS_ALLOW_HTTP=true if the network may read along")
+
+
+def endpoint_url() -> str | None:
+    """Return the S3 server that the environment names; None: Amazon's."""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+
+
+@contextlib.contextmanager
+def failures(address: Address, key: str) -> Iterator[None]:
+    """Raise what obstore raises as BlobErrors. Only calls of obstore belong inside; it raises OSErrors too."""
+    try:
+        yield
+    except BlobError:
+        raise
+    except Exception as error:
+        if not _is_obstores(error):
+            raise
+        raise _translated(address, key, error) from None  # the cause's text is what must not be shown
+
+
+def _is_obstores(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno is None  # with a number it is this machine's, such as a disk that can't be read
+    return type(error).__module__.startswith("obstore") or isinstance(error, ValueError)
+
+
+def is_missing(error: BlobError) -> bool:
+    """Tell whether an error says that the object isn't there, and that the store is."""
+    return isinstance(error, _Missing)
+
+
+class _Missing(BlobError):
+    """No such object."""
+
+
+def _translated(address: Address, key: str, error: Exception) -> BlobError:
+    text = str(error)
+    place = f"{address}/{key}" if key else str(address)
+    status = next((int(found) for found in _STATUS.findall(text)), None)
+    code = next(iter(_CODE.findall(text)), None)
+    said = " ".join(str(part) for part in (status, code) if part)
+    variables = _NAMES_OF_CREDENTIALS[address.scheme]
+    if code == "NoSuchBucket":
+        return BlobError(f"{place}: no bucket {address.bucket!r}; make it, or set {variables}", permanent=True)
+    if isinstance(error, FileNotFoundError):
+        return _Missing(f"{place}: no such object", permanent=True)
+    if status in (400, 401, 403):
+        return BlobError(f"{place}: refused ({said}); set {variables} to what may read and write it", permanent=True)
+    if status is not None:
+        permanent = status not in _TRANSIENT and not 520 <= status < 600
+        return BlobError(f"{place}: the store answers {said}", permanent=permanent)
+    if isinstance(error, ValueError) or type(error).__name__ in ("InvalidPathError", "NotSupportedError"):
+        return BlobError(f"{place}: obstore can't do that ({type(error).__name__})", permanent=True)
+    if "169.254.169.254" in text or "MissingAccount" in text or "InstanceCredential" in text:
+        return BlobError(f"{place}: no credentials; set {variables}", permanent=True)
+    return BlobError(f"{place}: {_on_the_way(text)}")
+
+
+def _on_the_way(text: str) -> str:
+    """Say what went wrong where no answer came, by the words of the library's own types."""
+    words = {
+        "TimedOut": "no answer in time",
+        "ConnectionRefused": "connection refused",
+        "dns error": "its host has no address",
+        "certificate": "its certificate is not trusted; add its authority to the system's",
+        "IncompleteBody": "the answer broke off",
+        "BadScheme": "not an https address; set AWS_ALLOW_HTTP=true if the network may read along",
+    }
+    return next((said for word, said in words.items() if word in text), "the connection broke")
+
+
+def stream(store: Any, address: Address, key: str) -> Iterator[bytes]:
+    """Yield an object's bytes; after a break the library asks for the rest. Raises BlobError."""
+    import obstore
+
+    with failures(address, key):
+        answer = obstore.get(store, key)
+        chunks = iter(answer.stream(min_chunk_size=CHUNK))
+        start, end = answer.range
+    size = 0
+    while True:
+        with failures(address, key):
+            chunk = next(chunks, None)
+        if chunk is None:
+            break
+        size += len(chunk)
+        yield chunk
+    if size != end - start:
+        raise BlobError(f"{address}/{key}: {size} bytes came of {end - start}")
