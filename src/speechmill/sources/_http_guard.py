@@ -88,9 +88,20 @@ def read_pattern(text: str) -> Pattern:
     plain = text.startswith("http://")
     name = text.removeprefix("http://").removeprefix("https://").lower()
     host, colon, port = name.rpartition(":")
-    if colon and port.isdecimal() and not (":" in host and not host.startswith("[")):
-        return Pattern(host.strip("[]"), int(port), plain)
-    return Pattern(name.strip("[]"), None, plain)
+    if not colon or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or (":" in host and not host.startswith("[")):
+        host, port = name, ""
+    return Pattern(_ascii(host.strip("[]").removesuffix(".")), int(port) if port else None, plain)
+
+
+def _ascii(name: str) -> str:
+    """Write a name of another script as DNS has it."""
+    if name.isascii():
+        return name
+    below = "*." if name.startswith("*.") else ""
+    try:
+        return below + (parse_url("https://" + name.removeprefix("*.")).host or name)
+    except LocationParseError:
+        return name  # matches no host
 
 
 def check_url(url: str, patterns: Sequence[Pattern], *, secure: bool = False) -> Target:
