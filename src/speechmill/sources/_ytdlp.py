@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""yt-dlp as a library, with the doors shut that its command line leaves open.
+
+No configuration files (only the command line reads them), no plug-ins from any folder, no extractors but YouTube's, no
+cache, no .netrc, no proxies from the environment, no programs (player code is run by deno only where asked for), no
+post-processors, no downloaders, and no request to a host that is not YouTube's, redirects included. Connections are
+kept open, and certificates checked against the system's store.
+
+Only `youtube` imports this, once a backend is opened: yt-dlp is large.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import yt_dlp
+import yt_dlp.globals
+from yt_dlp.extractor.youtube import YoutubeIE as _YoutubeIE
+from yt_dlp.extractor.youtube import YoutubeSearchIE, YoutubeSearchURLIE, YoutubeTabIE
+from yt_dlp.networking import Request
+from yt_dlp.networking._requests import RequestsRH
+from yt_dlp.networking.common import Response
+from yt_dlp.utils import YoutubeDLError
+
+from speechmill.core.errors import ConfigError
+from speechmill.sources import Connection
+from speechmill.sources._youtube_errors import UNFORESEEN, Exchange, HostRefused, classified
+
+_MAX_REDIRECTS = 5
+
+
+class YoutubeIE(_YoutubeIE):  # type: ignore[misc]  # yt-dlp has no types, and finds an extractor by this name
+    """Reads a video's page, without another try as an embedded player where YouTube asks for an age."""
+
+    _is_agegated = staticmethod(lambda player_response: False)
+
+
+class GuardedRH(RequestsRH):  # type: ignore[misc]  # yt-dlp finds a handler by this name
+    """Sends requests by `requests`, those to allowed hosts alone; says what came of each."""
+
+    allowed: Callable[[str], bool]
+    record: Callable[[Exchange], None]
+
+    def _create_instance(self, cookiejar: Any, legacy_ssl_support: Any = None) -> requests.Session:
+        session = super()._create_instance(cookiejar=cookiejar, legacy_ssl_support=legacy_ssl_support)
+        session.max_redirects = _MAX_REDIRECTS
+        for adapter in {id(adapter): adapter for adapter in session.adapters.values()}.values():
+            adapter.send = self._guarded(adapter.send)  # each redirect goes through it too
+        return session
+
+    def _guarded(self, send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+        def checked(request: requests.PreparedRequest, **options: Any) -> requests.Response:
+            parts = urlsplit(request.url or "")
+            if not self.allowed(request.url or ""):
+                raise HostRefused(f"{parts.scheme}://{parts.hostname} is not asked: only YouTube's hosts are, by https")
+            try:
+                response = send(request, **options)
+            except requests.RequestException as error:
+                self.record(Exchange(parts.hostname or "", parts.path, None, _problem(error)))
+                raise
+            waits = _seconds(response.headers.get("Retry-After"))
+            self.record(Exchange(parts.hostname or "", parts.path, response.status_code, retry_after=waits))
+            return response
+
+        return checked
+
+
+class Library(yt_dlp.YoutubeDL):  # type: ignore[misc]
+    """One long-lived yt-dlp, used by one thread."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        hosts: Sequence[str],
+        arguments: Mapping[str, Mapping[str, Sequence[str]]],
+        *,
+        javascript: bool = False,
+    ) -> None:
+        """hosts: patterns; arguments: of extractors, as yt-dlp's `extractor_args`. Raises ConfigError."""
+        self.exchanges: list[Exchange] = []  # of the call that runs, or ran last
+        self.num_requests = 0
+        self._hosts = tuple(hosts)
+        _shut_out_plugins()
+        super().__init__(_options(connection, arguments, javascript), auto_init=False)
+        for extractor in (YoutubeIE, YoutubeTabIE, YoutubeSearchIE, YoutubeSearchURLIE):
+            self.add_info_extractor(extractor())
+
+    def build_request_director(self, handlers: Any, preferences: Any = None) -> Any:
+        """Build what sends requests: by one guarded handler, whatever others yt-dlp has."""
+        director = super().build_request_director([GuardedRH])
+        for handler in director.handlers.values():
+            handler.allowed, handler.record = self._allowed, self._record
+        return director
+
+    def get_info_extractor(self, ie_key: str) -> Any:
+        """Return one of YouTube's extractors; an answer can't lead to another site's."""
+        if ie_key not in self._ies_instances:
+            raise YoutubeDLError(f"no extractor {ie_key}: an answer leads away from YouTube")
+        return self._ies_instances[ie_key]
+
+    def save_cookies(self) -> None:
+        """Keep cookies in memory: the file is the crawler's."""
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Turn what goes wrong inside into a FetchError; forget what the call before left."""
+        self.exchanges.clear()
+        self._printed_messages.clear()  # grows with every message that yt-dlp says only once
+        self._playlist_urls.clear()
+        try:
+            yield
+        except (YoutubeDLError, *UNFORESEEN) as error:
+            raise classified(error, self.exchanges) from None
+
+    def extracted(self, url: str, extractor: str) -> dict[str, Any]:
+        """Return what an extractor says of an address. Entries of listings come as they are asked for."""
+        found = self.extract_info(url, download=False, ie_key=extractor, process=False)
+        if not isinstance(found, dict):
+            raise YoutubeDLError("yt-dlp found nothing")
+        return found
+
+    def opened(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
+        """Send a GET; the answer's body is read by the caller, who closes it."""
+        return self.urlopen(Request(url, headers=dict(headers or {})))
+
+    @property
+    def has_account(self) -> bool:
+        """Whether the cookies are those of somebody who signed in."""
+        names = {cookie.name for cookie in self.cookiejar if cookie.domain.endswith("youtube.com")}
+        return "LOGIN_INFO" in names and bool(names & {"SAPISID", "__Secure-1PAPISID", "__Secure-3PAPISID"})
+
+    def _allowed(self, url: str) -> bool:
+        parts = urlsplit(url)
+        try:
+            plain = parts.scheme == "https" and parts.port in (None, 443)
+        except ValueError:
+            return False
+        host = (parts.hostname or "").lower()
+        return plain and any(fnmatch.fnmatchcase(host, pattern) for pattern in self._hosts)
+
+    def _record(self, exchange: Exchange) -> None:
+        self.num_requests += 1
+        self.exchanges.append(exchange)
+
+
+class _Silent:
+    """Hears yt-dlp's messages and says none: they may hold addresses with secrets."""
+
+    def debug(self, message: str) -> None: ...
+
+    info = warning = error = stdout = stderr = debug
+
+
+def accepts_accounts(client: str) -> bool:
+    """Say whether a player client of yt-dlp's sends an account's cookies. Raises ConfigError where there is none."""
+    from yt_dlp.extractor.youtube._base import INNERTUBE_CLIENTS
+
+    if client not in INNERTUBE_CLIENTS:
+        known = ", ".join(sorted(name for name in INNERTUBE_CLIENTS if not name.startswith("_")))
+        raise ConfigError(f"youtube: yt-dlp has no player client {client!r}; it has: {known}")
+    return bool(INNERTUBE_CLIENTS[client]["SUPPORTS_COOKIES"])
+
+
+def _options(
+    connection: Connection, arguments: Mapping[str, Mapping[str, Sequence[str]]], javascript: bool
+) -> dict[str, Any]:
+    return {
+        "quiet": True,
+        "no_warnings": True,
+        "noprogress": True,
+        "color": "never",
+        "logger": _Silent(),
+        "proxy": connection.proxy or "",  # "": directly, whatever the environment names
+        "cookiefile": str(connection.cookies) if connection.cookies else None,
+        "socket_timeout": connection.timeout_s,
+        "cachedir": False,
+        "usenetrc": False,
+        "noplaylist": True,
+        "compat_opts": {
+            "no-certifi",  # the system's certificates, in whose place SSL_CERT_FILE puts others
+            "no-youtube-unavailable-videos",  # a request more for each playlist, to list what can't be had
+        },
+        "js_runtimes": {"deno": {}} if javascript else {},
+        "remote_components": (),
+        "extractor_retries": 0,  # the crawler tries again, by another way and not at once
+        "retries": 0,
+        "extractor_args": {
+            extractor: {name: list(values) for name, values in options.items()}
+            for extractor, options in arguments.items()
+        },
+    }
+
+
+def _shut_out_plugins() -> None:
+    """Keep yt-dlp from importing `yt_dlp_plugins` out of folders on sys.path and in its own. For the whole process."""
+    if yt_dlp.globals.all_plugins_loaded.value and yt_dlp.globals.plugin_ies.value:
+        raise ConfigError("youtube: this process has plug-ins of yt-dlp's loaded; crawl in one that has none")
+    yt_dlp.globals.plugin_dirs.value = []
+    yt_dlp.globals.all_plugins_loaded.value = True
+
+
+def _problem(error: requests.RequestException) -> str:
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "proxy"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "tls"
+    return "timeout" if isinstance(error, requests.exceptions.Timeout) else "no-connection"
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    return float(retry_after) if retry_after and retry_after.isdecimal() else None
