@@ -6,18 +6,34 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from speechmill.core.errors import ConfigError
 from speechmill.engines.local import LocalEngine
 from speechmill.pipeline import run as pipeline
 from speechmill.pipeline import spec
+from speechmill.pipeline.batches import is_remote
 from speechmill.pipeline.events import Summary
 from speechmill.pipeline.record import Observer
 from speechmill.pipeline.refilter import Index, materialise, read_index, refilter
 from speechmill.pipeline.run import Options
 from speechmill.store.dataset import Dataset
 from speechmill.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from speechmill.crawl.plane import CrawlSummary
+    from speechmill.crawl.plane import Observer as CrawlObserver
+
+
+class Crawling(Struct, frozen=True):
+    """How to crawl this time; what a corpus file says of crawling stands in its `crawl:`."""
+
+    fetch: bool = True  # False: describe and decide, and fetch no media
+    wait: bool = True  # for the hourly budget and for tries that are due later; False: end, and go on another time
+    deadline_s: float | None = None  # seconds after which it ends by itself
+    observer: CrawlObserver | None = None  # None: silent
 
 
 def corpus_of(
@@ -47,15 +63,50 @@ def run(
     memory_mb: int | None = None,
     options: Options | None = None,
     observer: Observer | None = None,
+    crawling: Crawling | None = None,
 ) -> Summary:
     """Make the dataset of a corpus file or a folder of audio; going on where an earlier call was cut off.
 
     workers: processes, None for one per core; memory_mb: the most that each may take. The workers are spawned,
-    so a script calls this under `if __name__ == "__main__":`. Raises ConfigError or WorkspaceError where it
-    can't run; what fails in single recordings is in the Summary.
+    so a script calls this under `if __name__ == "__main__":`. Remote sources are crawled first. Raises ConfigError or
+    WorkspaceError where it can't run; what fails in single recordings is in the Summary.
     """
     corpus = corpus_of(source, out, settings)
+    if has_remote(corpus) and crawl_corpus(corpus, crawling).ending == "interrupted":
+        raise KeyboardInterrupt
     return pipeline.run(corpus, LocalEngine(workers, memory_mb), options, observer)
+
+
+def crawl(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    crawling: Crawling | None = None,
+) -> CrawlSummary:
+    """Find, describe and fetch what a corpus file's remote sources have, and hand it over to the next run.
+
+    Only what is new is fetched; what can't be had is counted. Raises ConfigError or WorkspaceError where it can't crawl.
+    """
+    return crawl_corpus(corpus_of(source, out, settings), crawling)
+
+
+def has_remote(corpus: spec.Corpus) -> bool:
+    """Tell whether a corpus has sources that must be crawled."""
+    return any(is_remote(choice) for choice in corpus.sources)
+
+
+def crawl_corpus(corpus: spec.Corpus, crawling: Crawling | None = None) -> CrawlSummary:
+    """Crawl the remote sources of a corpus that is read already; see `crawl`."""
+    from speechmill.crawl.corpus import give_to_pipeline, job_of
+    from speechmill.crawl.plane import run_crawl
+
+    asked = crawling or Crawling()
+    job = job_of(corpus, fetch=asked.fetch, wait=asked.wait, deadline_s=asked.deadline_s)
+    Workspace.create(corpus.store)
+    summary = run_crawl(job, asked.observer)
+    give_to_pipeline(corpus)
+    return summary
 
 
 def open(workspace: str | os.PathLike[str]) -> Dataset:

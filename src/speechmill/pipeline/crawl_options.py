@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from speechmill.core.errors import ConfigError
+
 
 class Cookies(Struct, frozen=True, forbid_unknown_fields=True):
     """One jar of cookies for one platform, sent through one egress only. Opt-in."""
@@ -48,3 +50,28 @@ class CrawlOptions(Struct, frozen=True, forbid_unknown_fields=True):
     max_bytes: int = 2 << 30  # of one media file
     max_failures: int = 5  # tries of one item, over all runs, before it is set aside for `crawl retry`
     api_key_env: dict[str, str] = {}  # environment variable with the key of a platform's official interface
+
+
+def check(options: CrawlOptions) -> None:
+    """Raise ConfigError where options contradict each other, or hold what must not stand in a file that is copied."""
+    names = [way.name for way in options.egress]
+    if not names:
+        raise ConfigError("egress: at least one way is needed; leave it out for the direct one")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"egress: named twice: {', '.join(twice)}")
+    for way in options.egress:
+        if sum(place is not None for place in (way.proxy, way.proxy_env, way.proxy_file)) > 1:
+            raise ConfigError(f"egress {way.name}: give one of proxy, proxy_env, proxy_file")
+        if way.proxy is not None and "@" in way.proxy:
+            raise ConfigError(f"egress {way.name}: no credentials here; put the address into proxy_env or proxy_file")
+    for platform, jar in options.cookies.items():
+        if jar.egress not in names:
+            raise ConfigError(f"cookies of {platform}: no egress {jar.egress!r}; there are: {', '.join(names)}")
+        if (jar.file is None) == (jar.browser is None):
+            raise ConfigError(f"cookies of {platform}: give a file or a browser")
+    for number, field in ((options.threads, "threads"), (options.processes, "processes")):
+        if number is not None and number < 1:
+            raise ConfigError(f"{field}: {number} is less than 1")
+    if options.spacing_s < 0:
+        raise ConfigError(f"spacing_s: {options.spacing_s} is less than 0")

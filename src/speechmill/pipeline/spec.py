@@ -23,6 +23,7 @@ from speechmill.align import SCORE
 from speechmill.core import conditions, devices, registry
 from speechmill.core.errors import ConfigError
 from speechmill.core.registry import Choice
+from speechmill.pipeline import crawl_options
 from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.filter import rules_from
 
@@ -156,6 +157,7 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
     aligner = find("align", align, "align") if align and align != "none" else None
     scores = [score for metric in quality for score in metric.module.COLUMNS]
     scores += [SCORE] if aligner and getattr(aligner.module, "SCORED", False) else []
+    _checked("crawl", crawl_options.check, written.crawl)
     _checked("filter", lambda asked: rules_from(asked, scores), written.filter)
     return Corpus(
         name=written.name,
@@ -222,6 +224,8 @@ def _store(value: str, base: Path) -> Path:
 def _catalog(value: str) -> str:
     if value != "sqlite" and not value.startswith("postgresql+psycopg://"):
         raise FieldError("catalog", "is sqlite, or postgresql+psycopg://user@host/database")
+    if ":" in value.partition("://")[2].rpartition("@")[0]:
+        raise FieldError("catalog", "no password here: this file is copied into every run; use PGPASSWORD or ~/.pgpass")
     return value
 
 
