@@ -388,7 +388,7 @@ def test_no_way_is_ever_used_before_its_time_or_beyond_its_limits(steps, spacing
 
 
 class World:
-    """A platform and a crawler on a clock of their own: each visit is two requests of `latency` seconds."""
+    """A platform and a crawler on a clock of their own: each visit is two requests of about `latency` seconds."""
 
     def __init__(self, found: Ways, answer: Callable[[str, int, float], Kind | None], latency: float = 0.3) -> None:
         self.found, self.answer, self.latency = found, answer, latency
@@ -399,6 +399,7 @@ class World:
         self.after_bot: Counter[str] = Counter()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
+        self._random = Random(1)
         self._pump_at = -1.0
 
     def at(self, when: float, act: Callable[[], None]) -> None:
@@ -439,7 +440,7 @@ class World:
             self.first_bot.setdefault(name, sent)
         last = kind is not None or number == 2
         then = (lambda: self.end(name, kind)) if last else (lambda: self.request(name, number + 1))
-        self.at(sent + self.latency, then)
+        self.at(sent + self.latency * self._random.uniform(0.7, 1.3), then)
 
     def end(self, name: str, kind: Kind | None) -> None:
         self.found.report(name, kind, self.now)
