@@ -32,7 +32,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _ROBOTS_S = 86_400.0  # how long a robots.txt is believed; RFC 9309 allows no longer
 _LONGEST_PAUSE_S = 30.0  # a longer one is the crawler's to wait
 _ROBOTS_RETRY_S = 300.0  # when a site is asked again whose robots.txt can't be had
-_WAITS_S = (0.5, 2.0, 5.0, None)  # after each try of a download that broke off
+_WAITS_S = (0.5, 2.0, 5.0)  # before a download that broke off goes on
 
 Result = TypeVar("Result")
 
@@ -105,28 +105,22 @@ class Client:
         is left.
         """
         start = check_url(url, self._patterns)
-        watch, timeout_s = self._wire.watch, self._connection.timeout_s
         with Download(start, self._connection, extension, expected_size) as download:
-
-            def read(target: Target, response: HTTPResponse) -> bool:
-                return download.receive(target, response, lambda: watch.start(timeout_s))
-
             for wait in _WAITS_S:
-                if self._attempt(start, download, read, last=wait is None):
-                    return download.finish()
-                if wait is not None:
-                    pause(wait)
-            raise download.broken_off()
+                try:
+                    return self._attempt(start, download)
+                except FetchError as error:
+                    if not download.may_go_on(error):
+                        raise
+                pause(wait)
+            return self._attempt(start, download)
 
-    def _attempt(
-        self, start: Target, download: Download, read: Callable[[Target, HTTPResponse], bool], last: bool
-    ) -> bool:
-        try:
-            return self._follow(start, download.headers(), read, self._ask_robots)
-        except FetchError as error:
-            if last or error.kind != "net" or not download.begun:
-                raise
-            return False
+    def _attempt(self, start: Target, download: Download) -> Fetched:
+        def read(target: Target, response: HTTPResponse) -> None:
+            download.receive(target, response, lambda: self._wire.watch.start(self._connection.timeout_s))
+
+        self._follow(start, download.headers(), read, self._ask_robots)
+        return download.finish()
 
     def close(self) -> None:
         self._wire.close()
@@ -148,11 +142,11 @@ class Client:
                 location = response.headers.get("Location") if response.status in _REDIRECTS else None
                 if location is None:
                     result = read(target, response)
-                    whole = True
+                    whole = response.closed
                     return result
             finally:
                 response.close()
-                if not whole:
+                if not whole:  # the rest of its body would be taken for the next answer
                     self._wire.drop(target)
             target = self._next_hop(target, location)
         raise FetchError("permanent", "too-many-redirects", f"{target.shown} after {_MAX_REDIRECTS} redirects")

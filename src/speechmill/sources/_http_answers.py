@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 
+import urllib3.exceptions
 from urllib3.response import HTTPResponse
 
 from speechmill.core.errors import FetchError
@@ -72,7 +73,7 @@ def broken(target: Target, error: Exception, proxy: str | None) -> FetchError:
     way = "" if proxy is None else f" through {proxy}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return FetchError("net", "certificate", f"{target.origin}{way}: {error.verify_message}")
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
         return FetchError("net", "timeout", f"{target.shown}{way} took too long")
     words = " ".join(f"{type(error).__name__}: {error}".split())[:_DETAIL]
     return FetchError("net", "no-answer", f"{target.shown}{way}: {words}")

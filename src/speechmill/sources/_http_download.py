@@ -21,6 +21,7 @@ from speechmill.sources._http_answers import BLOCK, read_headers, refuse_status
 from speechmill.sources._http_guard import Target
 from speechmill.sources._http_wire import BROKEN
 
+_BROKEN_OFF = "broken-off"
 _SLOWEST = 8 * 1024  # bytes a second; half of speech at 128 kbit/s
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -41,7 +42,6 @@ class Download:
         self._validator: str | None = None  # what tells that the file is still the same
         self._size = 0
         self._sha256 = hashlib.sha256()
-        self._broke = False
         self._finished = False
 
     def __enter__(self) -> Self:
@@ -67,11 +67,10 @@ class Download:
             headers |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
         return headers
 
-    def receive(self, target: Target, response: HTTPResponse, restart_clock: Callable[[], None]) -> bool:
-        """Take an answer's body; False where it broke off. Raises FetchError, and OSError where the disk is full."""
-        if not self._begin(target, response):
-            return False
-        mark, self._broke = self._size, False
+    def receive(self, target: Target, response: HTTPResponse, restart_clock: Callable[[], None]) -> None:
+        """Take an answer's body. Raises FetchError (see may_go_on), and OSError where the disk is full."""
+        self._begin(target, response)
+        mark = self._size
         for block in self._blocks(response):
             self._size += len(block)
             if self._size > self._connection.max_bytes:
@@ -81,18 +80,19 @@ class Download:
             if self._size - mark >= _SLOWEST * self._connection.timeout_s:
                 mark = self._size
                 restart_clock()
-        return not self._broke and self._total in (None, self._size)
+        if self._total not in (None, self._size):
+            raise self._broken_off()
 
-    @property
-    def begun(self) -> bool:
-        return self._size > 0
+    def may_go_on(self, error: FetchError) -> bool:
+        """Tell whether another try may bring the rest."""
+        return error.reason == _BROKEN_OFF or (error.kind == "net" and self._size > 0)
 
-    def _begin(self, target: Target, response: HTTPResponse) -> bool:
-        """Look at an answer's head and go to where its body belongs; False where it is of no use."""
+    def _begin(self, target: Target, response: HTTPResponse) -> None:
+        """Look at an answer's head and go to where its body belongs."""
         headers = read_headers(response)
         if response.status == 416 and self._size:
             self._restart()
-            return False
+            raise self._broken_off()
         if response.status not in (200, 206) or (response.status == 206 and not self._size):
             raise refuse_status(target, response.status, headers)
         self._check_type(target, headers)
@@ -100,14 +100,13 @@ class Download:
         if response.status == 206:
             if not self._continues(headers):
                 self._restart()
-                return False
+                raise self._broken_off()
         else:
             self._restart()
             self._total = length
             self._validator = _validator(headers)
         if self._total is not None:
             self._check_total(self._total)
-        return True
 
     def _check_type(self, target: Target, headers: dict[str, str]) -> None:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -137,16 +136,15 @@ class Download:
         return FetchError("permanent", "too-large", detail)
 
     def _blocks(self, response: HTTPResponse) -> Iterator[bytes]:
-        """Yield what comes, until the end or a break. Only reading is guarded: a full disk is no break."""
+        """Yield what comes, until the end or a break. A full disk is no break: only reading is guarded."""
         blocks = response.stream(BLOCK, decode_content=False)
         while True:
             try:
                 block = next(blocks)
             except StopIteration:
                 return
-            except BROKEN:
-                self._broke = True
-                return
+            except BROKEN as error:
+                raise self._broken_off() from error
             yield block
 
     def _restart(self) -> None:
@@ -166,10 +164,9 @@ class Download:
         self._finished = True
         return Fetched(self._path, self._extension, self._size, self._sha256.hexdigest())
 
-    def broken_off(self) -> FetchError:
-        """Make the error of a file that did not come whole in all tries."""
+    def _broken_off(self) -> FetchError:
         of = "" if self._total is None else f" of {self._total}"
-        return FetchError("incomplete", "broken-off", f"{self._start.shown} broke off after {self._size}{of} bytes")
+        return FetchError("incomplete", _BROKEN_OFF, f"{self._start.shown} broke off after {self._size}{of} bytes")
 
 
 def _length(headers: dict[str, str]) -> int | None:
