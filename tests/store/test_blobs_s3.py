@@ -7,7 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -20,7 +20,7 @@ assert _SPEC is not None
 assert _SPEC.loader is not None
 s3 = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(s3)
-Server = ModuleType  # what the tests are given is an S3Server, of a module that is loaded by its path
+Server = Any  # an S3Server, of a module that is loaded by its path
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def server(one_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
 @pytest.fixture
 def blobs(server: Server, tmp_path: Path) -> Blobs:
     """A store under a prefix of this test's own, which gives up soon."""
-    return open_blobs(f"s3://corpus/{tmp_path.name}/store", patience_s=0.8)
+    return open_blobs(f"s3://corpus/{tmp_path.name}/store", patience_s=0.5)
 
 
 def made(folder: Path, content: bytes) -> tuple[Path, str, str]:
@@ -94,6 +94,19 @@ def test_a_large_object_gets_its_name_only_if_nothing_has_it(
     assert [line[-3:] for line in completed] == ["412"]
     assert list(blobs.list(unfinished=True)) == []
     assert server.uploads() == 0
+
+
+def test_what_is_too_large_to_copy_goes_up_under_its_own_name(
+    blobs: Blobs, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speechmill.store.blobs.objects.MAX_COPY", len(LARGE) - 1)
+    path, key, sha256 = made(tmp_path, LARGE)
+    server.fail("corrupt", count=1, match="^PUT")
+    with pytest.raises(BlobError, match="is broken"):
+        blobs.put(path, key, sha256)
+    assert not blobs.exists(key)
+    assert blobs.put(path, key, sha256) is True
+    assert blobs.put(path, key, sha256) is False
 
 
 def test_many_that_put_the_same_at_once_create_it_once(blobs: Blobs, tmp_path: Path) -> None:
@@ -196,7 +209,7 @@ def test_a_store_that_goes_on_failing_is_an_error_that_may_pass(
     blobs: Blobs, server: Server, tmp_path: Path, kind: str, said: str
 ) -> None:
     path, key, sha256 = made(tmp_path, b"sound")
-    server.fail(kind, share=1, match="^PUT", seconds=1.2)
+    server.fail(kind, share=1, match="^PUT", seconds=0.8)
     with pytest.raises(BlobError, match=said) as caught:
         blobs.put(path, key, sha256)
     assert not caught.value.permanent

@@ -2,10 +2,10 @@
 """Objects in an S3-compatible store, by obstore. Google's and Azure's come with the library: they are untested here.
 
 Keys are created, never replaced (If-None-Match). A file of one part is put in one request. A larger one can't be:
-the library creates conditionally only what it holds in memory. It goes up in parts under a temporary key of its own, is
-checked there, and is copied by the server to its name on the condition that nothing has it. A crash leaves at
-most a temporary object, which `list(unfinished=True)` shows, or parts of an upload, which the bucket's own rule for
-incomplete uploads removes.
+the library creates conditionally only what it holds in memory. It goes up in parts under a temporary key of its own,
+is checked there, and is copied by the server to its name on the condition that nothing has it. (Above 5 GiB, which
+servers don't copy in one request, it goes up under its own name.) A crash leaves at most a temporary object, which
+`list(unfinished=True)` shows, or parts of an upload, which the bucket's own rule for incomplete uploads removes.
 
 Checked means: the ETag is the MD5 of the bytes that had the promised SHA-256 when they were read from disk, which costs
 no request. Where a server makes its ETags otherwise (encryption by KMS), the object is read back and hashed. Servers
@@ -30,7 +30,7 @@ from speechmill.store.blobs.keys import Blob, check_key, content_hash, is_unfini
 
 PART = 8 << 20  # bytes; S3 takes 10,000 parts of at least 5 MiB
 CONCURRENCY = 4  # parts under way; with PART the memory that one put takes
-MAX_SIZE = 5 << 30  # bytes; the most that S3 copies in one request
+MAX_COPY = 5 << 30  # bytes; the most that S3 copies in one request
 _PAGE = 1000  # keys; what S3 lists in one answer
 
 
@@ -61,8 +61,6 @@ class ObjectBlobs:
     def put(self, path: Path, key: str, sha256: str) -> bool:
         check_key(key)
         size = path.stat().st_size
-        if size > MAX_SIZE:
-            raise BlobError(f"{path} has {size} bytes; a store copies at most {MAX_SIZE}", permanent=True)
         sums = self._put_small(path, key, sha256) if size <= PART else self._put_large(path, key, sha256)
         if sums is None:
             return True
@@ -91,6 +89,9 @@ class ObjectBlobs:
         """Put in parts under another key, check, and let the server copy."""
         if self.exists(key):
             return _checked(_sums_of(path), path, sha256)
+        if path.stat().st_size > MAX_COPY:
+            self._upload(path, key, sha256)  # two that do so at once replace equal bytes by equal bytes
+            return None
         folder, slash, _ = key.rpartition("/")
         temporary = f"{folder}{slash}{TEMPORARY}{uuid.uuid4().hex[:12]}"
         try:
@@ -115,9 +116,13 @@ class ObjectBlobs:
                 max_concurrency=CONCURRENCY,
                 use_multipart=True,
             )
-        sums = _checked(hashing.sums(), path, sha256)
-        if _bare(answer["e_tag"]) not in sums.etags:
-            self._check_arrived(key, sums)
+        try:
+            sums = _checked(hashing.sums(), path, sha256)
+            if _bare(answer["e_tag"]) not in sums.etags:
+                self._check_arrived(key, sums)
+        except _Broken:
+            self.delete(key)  # nobody else has relied on it yet
+            raise
         return sums
 
     def _copied(self, source: str, key: str) -> bool:
@@ -136,7 +141,7 @@ class ObjectBlobs:
         state = hashlib.sha256()
         with atomic(path) as temporary:
             with temporary.open("wb") as file:
-                for chunk in remote.stream(self._store, self._place, key):
+                for chunk in self._read(key):
                     state.update(chunk)
                     file.write(chunk)
             promised = content_hash(key)
@@ -153,8 +158,8 @@ class ObjectBlobs:
         try:
             with remote.failures(self._place, key):
                 obstore.delete(self._store, key)
-        except BlobError as error:
-            if not remote.is_missing(error):
+        except remote.StoreError as error:
+            if error.reason != "missing":
                 raise
 
     def list(self, prefix: str = "", *, unfinished: bool = False) -> Iterator[Blob]:
@@ -185,10 +190,14 @@ class ObjectBlobs:
         try:
             with remote.failures(self._place, key):
                 return _blob(obstore.head(self._store, key))
-        except BlobError as error:
-            if remote.is_missing(error):
+        except remote.StoreError as error:
+            if error.reason == "missing":
                 return None
             raise
+
+    def _read(self, key: str) -> Iterator[bytes]:
+        _size, chunks = remote.read(self._store, self._place, key)
+        return chunks
 
     def _check_arrived(self, key: str, sums: _Sums) -> None:
         """See that an object is what its key says, by its ETag if possible. Raises BlobError."""
@@ -198,7 +207,7 @@ class ObjectBlobs:
         if found.size == sums.size and _bare(found.etag) in sums.etags:
             return
         state = hashlib.sha256()
-        for chunk in remote.stream(self._store, self._place, key):
+        for chunk in self._read(key):
             state.update(chunk)
         if state.hexdigest() != sums.sha256:
             raise _broken(f"{self.address}/{key}")
@@ -213,10 +222,10 @@ class ObjectBlobs:
 
 
 class _Broken(BlobError):
-    """An object has other bytes than its key says."""
+    """A file or an object has other bytes than its hash says."""
 
 
-def _broken(url: str) -> BlobError:
+def _broken(url: str) -> _Broken:
     return _Broken(f"{url} is broken: its bytes are not what its key says; delete it, and crawl again")
 
 
@@ -262,7 +271,7 @@ def _sums_of(path: Path) -> _Sums:
 
 def _checked(sums: _Sums, path: Path, sha256: str) -> _Sums:
     if sums.sha256 != sha256:
-        raise BlobError(f"{path} is broken: its SHA-256 is {sums.sha256}, not {sha256}")
+        raise _Broken(f"{path} is broken: its SHA-256 is {sums.sha256}, not {sha256}")
     return sums
 
 

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -120,36 +120,49 @@ def _is_obstores(error: Exception) -> bool:
     return type(error).__module__.startswith("obstore") or isinstance(error, ValueError)
 
 
-def is_missing(error: BlobError) -> bool:
-    """Tell whether an error says that the object isn't there, and that the store is."""
-    return isinstance(error, _Missing)
+Reason = Literal["missing", "refused", "unusable", "slow-down", "unavailable"]
 
 
-class _Missing(BlobError):
-    """No such object."""
+class StoreError(BlobError):
+    """What a store of objects answered, or that it didn't.
+
+    missing: no such object; refused: credentials or the bucket are wrong; unusable: no store that we can use, or a name
+    that it can't have; slow-down: too many requests; unavailable: it fails, or the way there is broken.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail, permanent=reason in ("missing", "refused", "unusable"))
+        self.reason: Reason = reason
 
 
-def _translated(address: Address, key: str, error: Exception) -> BlobError:
+def _translated(address: Address, key: str, error: Exception) -> StoreError:
     text = str(error)
     place = f"{address}/{key}" if key else str(address)
     status = next((int(found) for found in _STATUS.findall(text)), None)
     code = next(iter(_CODE.findall(text)), None)
-    said = " ".join(str(part) for part in (status, code) if part)
     variables = _NAMES_OF_CREDENTIALS[address.scheme]
     if code == "NoSuchBucket":
-        return BlobError(f"{place}: no bucket {address.bucket!r}; make it, or set {variables}", permanent=True)
+        return StoreError("refused", f"{place}: no bucket {address.bucket!r}; make it, or set {variables}")
     if isinstance(error, FileNotFoundError):
-        return _Missing(f"{place}: no such object", permanent=True)
-    if status in (400, 401, 403):
-        return BlobError(f"{place}: refused ({said}); set {variables} to what may read and write it", permanent=True)
+        return StoreError("missing", f"{place}: no such object")
     if status is not None:
-        permanent = status not in _TRANSIENT and not 520 <= status < 600
-        return BlobError(f"{place}: the store answers {said}", permanent=permanent)
-    if isinstance(error, ValueError) or type(error).__name__ in ("InvalidPathError", "NotSupportedError"):
-        return BlobError(f"{place}: obstore can't do that ({type(error).__name__})", permanent=True)
+        return _answered(place, variables, status, code)
+    if type(error).__name__ == "InvalidPathError":
+        wrong = "obstore knows no keys with an empty part, '.', '..' or a control character; rename the object"
+        return StoreError("unusable", f"{place}: {wrong}")
+    if isinstance(error, ValueError) or type(error).__name__ == "NotSupportedError":
+        return StoreError("unusable", f"{place}: obstore can't do that ({type(error).__name__})")
     if "169.254.169.254" in text or "MissingAccount" in text or "InstanceCredential" in text:
-        return BlobError(f"{place}: no credentials; set {variables}", permanent=True)
-    return BlobError(f"{place}: {_on_the_way(text)}")
+        return StoreError("refused", f"{place}: no credentials; set {variables}")
+    return StoreError("unavailable", f"{place}: {_on_the_way(text)}")
+
+
+def _answered(place: str, variables: str, status: int, code: str | None) -> StoreError:
+    said = f"{status} {code}" if code else str(status)
+    if status in (400, 401, 403):
+        return StoreError("refused", f"{place}: refused ({said}); set {variables} to what may read and write it")
+    reason: Reason = "unavailable" if status in _TRANSIENT or 520 <= status < 600 else "unusable"
+    return StoreError("slow-down" if status in (429, 503) else reason, f"{place}: the store answers {said}")
 
 
 def _on_the_way(text: str) -> str:
@@ -165,14 +178,21 @@ def _on_the_way(text: str) -> str:
     return next((said for word, said in words.items() if word in text), "the connection broke")
 
 
-def stream(store: Any, address: Address, key: str) -> Iterator[bytes]:
-    """Yield an object's bytes; after a break the library asks for the rest. Raises BlobError."""
+def read(store: Any, address: Address, key: str) -> tuple[int, Iterator[bytes]]:
+    """Begin a download. Returns its size and its bytes; after a break the library asks for the rest.
+
+    Raises StoreError, and so do the bytes.
+    """
     import obstore
 
     with failures(address, key):
         answer = obstore.get(store, key)
-        chunks = iter(answer.stream(min_chunk_size=CHUNK))
         start, end = answer.range
+        chunks = iter(answer.stream(min_chunk_size=CHUNK))
+    return end - start, _bytes(chunks, address, key, end - start)
+
+
+def _bytes(chunks: Iterator[bytes], address: Address, key: str, expected: int) -> Iterator[bytes]:
     size = 0
     while True:
         with failures(address, key):
@@ -181,5 +201,5 @@ def stream(store: Any, address: Address, key: str) -> Iterator[bytes]:
             break
         size += len(chunk)
         yield chunk
-    if size != end - start:
-        raise BlobError(f"{address}/{key}: {size} bytes came of {end - start}")
+    if size != expected:
+        raise StoreError("unavailable", f"{address}/{key}: {size} bytes came of {expected}")
