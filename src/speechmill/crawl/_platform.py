@@ -1,0 +1,490 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One platform of a crawl: what is asked of it next, by which way, and what comes of the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import random
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from speechmill.core import registry
+from speechmill.core.errors import FetchError, WorkspaceError
+from speechmill.core.remote import Page
+from speechmill.crawl._connections import connection_of
+from speechmill.crawl._tally import Ending
+from speechmill.crawl.discovery import Followed, Listing
+from speechmill.crawl.egress import BUSY_S, Turn, Ways, ways_of
+from speechmill.crawl.reactions import Breaker, next_try
+from speechmill.crawl.visit import DISK
+from speechmill.crawl.workers import DIED, Answer, Asked
+from speechmill.pipeline.crawl_options import Egress
+from speechmill.sources import Connection
+from speechmill.store.catalog import Attempt, EgressState, Job, LeaseLost
+
+if TYPE_CHECKING:
+    from speechmill.crawl.plane import Ground
+
+LISTINGS_AT_ONCE = 4  # pages asked for side by side, so that visits find work early
+AHEAD = 4  # ready items for each worker thread, at which the next page is asked for
+PATIENCE_S = 30.0  # waited for in any case: retries that are due soon, a way's pace
+IDLE_S = 30.0  # between two looks at a catalog that other processes write too
+EMPTY_S = 0.1  # between two leases that found nothing
+GRANTED = 8  # items taken from the budget at once
+MAX_WAYS_TRIED = 8  # for the one that a listing was read by so far
+PACED_S = 2.0  # longer waits for a way are no longer its pace
+
+
+class Bell:
+    """Wakes whoever waits for something to have changed."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.rung = 0
+
+    def ring(self) -> None:
+        self.rung += 1
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def heard(self, seconds: float) -> None:
+        """Wait for the bell, so many seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), seconds)
+
+
+class PlatformCrawl:
+    """What one crawl does with one platform."""
+
+    def __init__(self, ground: Ground, backend: str, followed: list[Followed], ways: Ways) -> None:
+        module = registry.load("sources", backend)
+        self.platform = backend
+        self.ending: Ending = "finished"
+        self.bell = Bell()
+        self._ground = ground
+        self._followed = {one.listing.id: one for one in followed}
+        self._ways = ways
+        self._breaker = Breaker(backend)
+        self._random = random.Random()
+        self._budget: int | None = ground.job.options.budgets.get(backend, module.BUDGET)
+        self._granted = 0  # items of the budget that are taken and not used yet
+        self._leased: deque[Job] = deque()  # and not under way
+        self._visiting: dict[int, Job] = {}
+        self._described: set[int] = set()  # accepted without media: held until the end, so that nobody asks again
+        self._asking = 0  # pages
+        self._is_over = False
+        self._empty_until = 0.0
+        self._remembered: list[EgressState] = []
+        self._connections: dict[str, Connection] = {}
+
+    @classmethod
+    async def start(cls, ground: Ground, backend: str, listings: list[Listing]) -> PlatformCrawl:
+        """Take up where the catalog says an earlier crawl was."""
+        job = ground.job
+        known = await ground.rows(ground.catalog.egress, backend)
+        ways = Ways(backend, ways_of(job.options, backend), job.options.spacing_s, known, random.getrandbits(32))
+        followed = []
+        for listing in listings:
+            query = await ground.rows(ground.catalog.query, listing.id, backend, listing.kind)
+            followed.append(Followed(listing, query, AHEAD * ground.slots))
+        return cls(ground, backend, followed, ways)
+
+    async def run(self) -> None:
+        """Crawl until nothing is left to do, or may be done, here."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._discover(group))
+            await self._dispatch(group)
+            self._is_over = True
+            self.bell.ring()
+
+    async def remember(self) -> None:
+        """Write how the ways are, where that changed."""
+        states = self._ways.states()
+        if states != self._remembered:
+            await self._ground.rows(self._ground.catalog.save_egress, states)
+            self._remembered = states
+
+    async def put_down(self) -> None:
+        """Give back what is leased and what of the budget was not used."""
+        ground = self._ground
+        items = [job.item for job in (*self._leased, *self._visiting.values())] + sorted(self._described)
+        self._leased.clear()
+        if items:
+            await ground.rows(ground.catalog.release, ground.owner, items)
+        if self._granted:
+            granted, self._granted = self._granted, 0
+            await ground.rows(ground.catalog.refund, self.platform, granted, time.time())
+        await self.remember()
+
+    # -- discovery
+
+    async def _discover(self, group: asyncio.TaskGroup) -> None:
+        while not self._is_ending() and any(one.may_grow for one in self._followed.values()):
+            hungry = self._hungry() if self._asking < LISTINGS_AT_ONCE else None
+            if hungry is None:
+                await self.bell.heard(self._until_hungry())
+                continue
+            hungry.asking = True
+            self._asking += 1
+            self.bell.rung += 1
+            group.create_task(self._ask_page(hungry))
+
+    def _hungry(self) -> Followed | None:
+        """Return the listing to be asked next; none while enough is ready."""
+        now = time.time()
+        if sum(one.ready for one in self._followed.values()) >= AHEAD * self._ground.slots:
+            return None
+        return min((one for one in self._followed.values() if one.is_hungry(now)), key=_pages, default=None)
+
+    def _until_hungry(self) -> float:
+        now = time.time()
+        waits = [one.not_before - now for one in self._followed.values() if one.not_before > now and not one.ended]
+        return max(EMPTY_S, min([*waits, IDLE_S]))
+
+    async def _ask_page(self, followed: Followed) -> None:
+        ground = self._ground
+        try:
+            if (turn := await self._way(followed.way)) is None:
+                return
+            followed.way = turn.egress.name
+            asked = self._asked(followed, turn.egress, "discover", cursor=followed.cursor)
+            answer = await ground.workers.ask(asked)
+            ground.tally.requests += answer.requests
+            self._report(turn, answer.error, None)
+            if answer.error is not None:
+                self._page_failed(followed, answer.error)
+            elif answer.page is not None:
+                await self._page(followed, answer.page)
+        finally:
+            followed.asking = False
+            self._asking -= 1
+            self.bell.ring()
+
+    async def _page(self, followed: Followed, page: Page) -> None:
+        ground, listing = self._ground, followed.listing
+        save = functools.partial(
+            ground.catalog.save_page,
+            listing.id,
+            page,
+            followed.skipped(page),
+            time.time(),
+            restart=followed.starts_over,
+        )
+        new = await ground.rows(save)
+        ground.tally.found += new
+        followed.take(page, new)
+        await self._refresh(followed)
+        self._empty_until = 0.0
+
+    async def _refresh(self, followed: Followed) -> None:
+        listing = followed.listing
+        query = await self._ground.rows(self._ground.catalog.query, listing.id, self.platform, listing.kind)
+        followed.refresh(query)
+
+    def _page_failed(self, followed: Followed, error: FetchError) -> None:
+        now = time.time()
+        at = next_try(error.kind, followed.failures + 1, now, error.retry_after, self._random)
+        followed.fail(error, (at or now) - now, now)
+        if followed.ended:
+            self._ground.note(f"{self.platform} {followed.listing.kind}: its listing ended with {error}")
+
+    # -- dispatch
+
+    def _is_ending(self) -> bool:
+        return self._is_over or self._ground.stop.why is not None
+
+    async def _dispatch(self, group: asyncio.TaskGroup) -> None:
+        while not self._is_ending():
+            await self._ground.room.acquire()
+            found = await self._next()
+            if found is None:
+                self._ground.room.release()
+                return
+            group.create_task(self._visit(*found))
+
+    async def _next(self) -> tuple[Job, Turn] | None:
+        """Return the next visit, when its time has come; None: there will be none."""
+        job = await self._next_job()
+        if job is None:
+            return None
+        if await self._is_readable(job) and await self._afford() and (turn := await self._way()) is not None:
+            self._granted -= self._budget is not None
+            self._visiting[job.item] = job
+            return job, turn
+        self._leased.appendleft(job)
+        return None
+
+    async def _next_job(self) -> Job | None:
+        while not self._is_ending():
+            if self._leased:
+                return self._leased.popleft()
+            if await self._lease():
+                continue
+            wait_s = await self._until_more()
+            if wait_s is None:
+                return None
+            await self.bell.heard(wait_s)
+        return None
+
+    async def _lease(self) -> bool:
+        """Take ready items: of listings without a limit together, of others as many as the limit has room for."""
+        if time.monotonic() < self._empty_until:
+            return False
+        count = self._ground.slots
+        free = [id for id, one in self._followed.items() if one.room is None and one.open > one.under_way]
+        asked = [(free, count)] if free else []
+        asked += [([id], min(count, one.room)) for id, one in self._followed.items() if one.room and one.has_ready]
+        for queries, wanted in asked:
+            jobs = await self._ground.rows(
+                self._ground.catalog.lease, self._ground.owner, queries, wanted, self._ground.job.lease_s, time.time()
+            )
+            for job in jobs:
+                self._followed[job.query].under_way += 1
+            self._leased += jobs
+            if len(self._leased) >= count:
+                break
+        return bool(self._leased)
+
+    async def _until_more(self) -> float | None:
+        """Return seconds after which there may be more to do, unless the bell rings before; None: nothing will come."""
+        if self._is_busy() and (left := self._empty_until - time.monotonic()) > 0:
+            return left
+        heard = self.bell.rung
+        if not self._is_busy():
+            for followed in self._followed.values():
+                await self._refresh(followed)
+        wait_s = await self._until_due()
+        if self.bell.rung != heard:
+            return 0.0  # something happened meanwhile: look again
+        if self._hungry() is not None and not self._asking:
+            self.bell.ring()
+        elif not self._is_busy() and (wait_s is None or self._gives_up(wait_s, "waiting")):
+            return None
+        wait_s = min(max(EMPTY_S, IDLE_S if wait_s is None else wait_s), IDLE_S)
+        self._empty_until = time.monotonic() + wait_s
+        return wait_s
+
+    def _is_busy(self) -> bool:
+        return bool(self._visiting or self._asking)
+
+    async def _until_due(self) -> float | None:
+        """Return seconds until a visit or a page may be tried again; None: none waits for that."""
+        now = time.time()
+        waits = [one.not_before - now for one in self._followed.values() if one.may_grow and one.not_before > now]
+        ready = [id for id, one in self._followed.items() if one.room != 0 and one.has_ready]
+        due = await self._ground.rows(self._ground.catalog.next_due, ready, now) if ready else None
+        return min(waits if due is None else [*waits, due], default=None)
+
+    def _gives_up(self, wait_s: float, ending: Ending) -> bool:
+        """Tell whether so long a wait ends the platform's crawl, as the job has it."""
+        if self._ground.job.wait or wait_s <= PATIENCE_S:
+            return False
+        self.ending, self._is_over = ending, True
+        return True
+
+    async def _is_readable(self, job: Job) -> bool:
+        """Wait while too many answers had a form that nobody knows."""
+        while not self._is_ending():
+            now = time.time()
+            if self._breaker.allows(job.ref.id, now):
+                return True
+            self._ground.note(self._breaker.advice)
+            wait_s = self._breaker.next_at(now) - now
+            if self._gives_up(wait_s, "waiting"):
+                return False
+            await self.bell.heard(min(max(wait_s, 1.0), IDLE_S))
+        return False
+
+    async def _afford(self) -> bool:
+        """See that an item of the budget is there, waiting for one where the job does."""
+        ground, budget = self._ground, self._budget
+        while not self._is_ending():
+            if budget is None or self._granted:
+                return True
+            asked = min(GRANTED, len(self._leased) + 1)
+            grant = await ground.rows(ground.catalog.spend, self.platform, budget, asked, time.time())
+            self._granted = grant.granted
+            spent = await ground.rows(ground.catalog.spent, self.platform, time.time())
+            ground.tally.budget_left[self.platform] = max(0, budget - spent)
+            if grant.granted:
+                ground.tally.waits.pop(self.platform, None)
+                continue
+            ground.tally.waits[self.platform] = f"budget of {budget} items an hour"
+            if not ground.job.wait:
+                self.ending, self._is_over = "budget", True
+                return False
+            await ground.pause(min(max(grant.wait_s, 0.05), IDLE_S))
+        return False
+
+    async def _way(self, preferred: str | None = None) -> Turn | None:
+        """Return a turn whose time has come; None: there will be none, or the crawl ends.
+
+        preferred: a listing goes on by the way that it came, else all of it is read again.
+        """
+        while not self._is_ending():
+            now = time.time()
+            turn = self._turn(now, preferred)
+            if turn is None:
+                if not await self._wait_for_ways(now):
+                    return None
+                continue
+            if turn.at > now:
+                await self._ground.pause(turn.at - now)
+            if self._is_ending():
+                self._ways.put_back(turn)
+            elif self._ways.start(turn, time.time()):
+                self._ground.tally.waits.pop(self.platform, None)
+                return turn
+        return None
+
+    def _turn(self, now: float, preferred: str | None) -> Turn | None:
+        taken = [self._ways.take(now)]
+        if preferred is not None:
+            while taken[-1] is not None and taken[-1].egress.name != preferred and len(taken) < MAX_WAYS_TRIED:
+                taken.append(self._ways.take(now))
+        turns = [turn for turn in taken if turn is not None]
+        chosen = next((turn for turn in turns if turn.egress.name == preferred), turns[0] if turns else None)
+        for turn in turns:
+            if turn is not chosen:
+                self._ways.put_back(turn)
+        return chosen
+
+    async def _wait_for_ways(self, now: float) -> bool:
+        """Wait until some way may be used; False: that is too long, or only the operator can tell when."""
+        at = self._ways.next_at(now)
+        if at is None:
+            self._ground.note(f"{self.platform}: no way is left that may be used; see: speechmill crawl status")
+            self.ending, self._is_over = "waiting", True
+            return False
+        if at - now > PACED_S:
+            self._ground.tally.waits[self.platform] = "every way there rests"
+        if self._gives_up(at - now, "waiting"):
+            return False
+        await self.bell.heard(min(max(at - now, BUSY_S), IDLE_S))
+        return True
+
+    # -- a visit
+
+    async def _visit(self, job: Job, turn: Turn) -> None:
+        ground, followed = self._ground, self._followed[job.query]
+        ground.tally.under_way += 1
+        answer: Answer | None = None
+        try:
+            started = time.time()
+            verb = "visit" if ground.job.fetch else "describe"
+            answer = await ground.workers.ask(self._asked(followed, turn.egress, verb, ref=job.ref))
+            self._account(job, turn, answer, started)
+            await self._conclude(job, followed, answer)
+            del self._visiting[job.item]
+        except LeaseLost:
+            ground.note(f"{self.platform}: another process took over items of this one: it was slow, or clocks differ")
+            self._visiting.pop(job.item, None)
+        finally:
+            if answer is not None and answer.fetched is not None:
+                answer.fetched.path.unlink(missing_ok=True)
+            followed.under_way -= 1
+            ground.tally.under_way -= 1
+            ground.room.release()
+            if followed.wanted.limit is not None:
+                self._empty_until = 0.0  # what was not kept leaves its room to another
+            self.bell.ring()
+
+    def _account(self, job: Job, turn: Turn, answer: Answer, started: float) -> None:
+        """Count a visit, and tell its way how it went."""
+        ground, error = self._ground, answer.error
+        ground.tally.requests += answer.requests
+        self._report(turn, error, job.ref.id)
+        size = answer.fetched.size if answer.fetched is not None else 0
+        kind, reason = (None, "") if error is None else (error.kind, error.reason)
+        ground.attempts.append(
+            Attempt(job.item, "visit", turn.egress.name, started, answer.seconds, answer.requests, size, kind, reason)
+        )
+        if answer.description is not None and answer.decision is not None and error is None:
+            ground.tally.describe(answer.description, answer.decision)
+
+    def _report(self, turn: Turn, error: FetchError | None, item: str | None) -> None:
+        """Tell way and platform how a call went. Raises WorkspaceError where the disk is full."""
+        now, ground = time.time(), self._ground
+        kind = error.kind if error else None
+        if error is not None:
+            ground.tally.errors[error.kind] += 1
+            if error.reason == DISK:
+                raise WorkspaceError(f"{ground.folder.path}: no space is left; free some and crawl again")
+            if error.reason == DIED:
+                self._ways.put_back(turn)  # that says nothing of the way
+                return
+        if item is not None:
+            self._breaker.report(item, kind, now)
+        self._ways.report(turn.egress.name, kind, now, error.retry_after if error else None)
+        if kind == "bot":
+            ground.note(
+                f"{self.platform}: egress {turn.egress.name} met a bot check: stopped; it is not used again before you "
+                "have looked into it. See: speechmill crawl status"
+            )
+
+    async def _conclude(self, job: Job, followed: Followed, answer: Answer) -> None:
+        """Keep what came of a visit."""
+        ground, description, decision = self._ground, answer.description, answer.decision
+        if answer.error is not None:
+            await self._failed(job, followed, answer)
+            return
+        if description is None or decision is None:
+            raise RuntimeError(f"{self.platform}: a worker answered a visit with nothing")
+        if decision.verdict == "accept" and answer.fetched is not None:
+            stored = await ground.files(ground.storing.keep, job, answer)
+            ground.tally.store(answer.duration or description.duration or 0.0, answer.fetched.size)
+            followed.kept += 1
+            if ground.decoder is not None:
+                await ground.files(ground.decoder.put, stored, followed.wanted, answer.fetched.path)
+        else:
+            await ground.rows(ground.catalog.described, ground.owner, job.item, description, decision, time.time())
+            if decision.verdict == "accept":
+                self._described.add(job.item)
+                followed.accept()
+                return
+        followed.open -= 1
+
+    async def _failed(self, job: Job, followed: Followed, answer: Answer) -> None:
+        ground, error, now = self._ground, answer.error, time.time()
+        known = answer.description is not None and answer.decision is not None and answer.decision.verdict == "accept"
+        if known:
+            await ground.rows(
+                ground.catalog.described, ground.owner, job.item, answer.description, answer.decision, now
+            )
+        max_failures = ground.job.options.max_failures
+        at = next_try(error.kind, job.failures + 1, now, error.retry_after, self._random, max_failures)
+        await ground.rows(
+            ground.catalog.failed, ground.owner, job.item, error.kind, error.reason, error.detail, now, at
+        )
+        followed.open -= at is None
+        if at is not None:
+            self._empty_until = min(self._empty_until, time.monotonic() + at - now)
+
+    # -- what is asked
+
+    def _asked(self, followed: Followed, egress: Egress, verb: Any, **fields: Any) -> Asked:
+        job, options = self._ground.job, self._ground.job.options
+        return Asked(
+            backend=self.platform,
+            config=followed.listing.config,
+            connection=self._connection(egress),
+            verb=verb,
+            language=job.language,
+            caption_languages=options.caption_languages,
+            caption_kinds=job.caption_kinds,
+            **fields,
+        )
+
+    def _connection(self, egress: Egress) -> Connection:
+        if egress.name not in self._connections:
+            self._connections[egress.name] = connection_of(
+                self._ground.job, self.platform, egress, self._ground.folder.path
+            )
+        return self._connections[egress.name]
+
+
+def _pages(followed: Followed) -> int:
+    return followed.pages
