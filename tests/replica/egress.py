@@ -7,7 +7,10 @@ import time
 from collections import Counter, defaultdict, deque
 from typing import Any
 
+from replica.messages import Request
 from replica.settings import EgressSettings
+
+OF_YOUTUBE = ("youtube.com", ".googlevideo.com")
 
 
 class Egress:
@@ -24,6 +27,13 @@ class Egress:
         self.counted = 0  # requests that a ban counts
         self.bot_seen = False  # a client was told to prove that it is a person
         self.running = self.peak = 0
+
+    def count(self, request: Request) -> None:
+        """Count a request that came in."""
+        self.counts["requests"] += 1
+        self.by_host[request.host] += 1
+        self.counts["with_account"] += "LOGIN_INFO" in request.cookies
+        self.counts["after_bot"] += self.bot_seen and request.host.endswith(OF_YOUTUBE)
 
     def banned(self, settings: EgressSettings) -> bool:
         """Whether players ask for a person by now."""
@@ -48,6 +58,6 @@ class Egress:
 
     def statistics(self) -> dict[str, Any]:
         """Return what was counted."""
-        names = ("requests", "connections", "refused", "bot_checks", "after_bot", "too_many", "with_cookies", "dropped")
+        names = ("requests", "connections", "refused", "bot_checks", "after_bot", "too_many", "with_account", "dropped")
         counts = {name: self.counts[name] for name in names}
         return {**counts, "peak": self.peak, "by_host": dict(self.by_host)}

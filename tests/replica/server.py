@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import trustme
+from msgspec import Struct
 
-from replica import control
+from replica import control, socks
 from replica.messages import Answer, Request
 from replica.settings import EgressSettings
 from replica.sites import Site, site_of
 from replica.world import World
 
-MAX_HEAD = 1 << 16
 WORTH_COMPRESSING = ("text/", "application/json", "application/javascript", "application/xml", "application/rss")
 CHUNK = 1 << 16
 
@@ -69,66 +69,112 @@ class Proxy:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tunnel: str | None = None
         self.world.connections += 1
         self.egress.counts["connections"] += 1
+        first = await reader.readexactly(1)
+        tunnel = await self._tunnel_by_socks(reader, writer) if first == socks.VERSION else None
         while True:
-            method, target, headers = await read_head(reader)
+            method, target, headers = await read_head(reader, b"" if first == socks.VERSION else first)
+            first = b""
             if method == "CONNECT" and tunnel is None:
-                tunnel = target.rpartition(":")[0].strip("[]").lower()
-                await self._connect(tunnel, headers, writer)
+                tunnel = await self._tunnel(target, headers, reader, writer)
                 continue
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             request = make_request(method, target, headers, body, tunnel, self.index)
             if request.host == control.HOST:
                 await send(writer, request, control.answer(request, self.world), None)
-            elif tunnel is None and not self._authorised(headers):
+            elif tunnel is None and not self._knows(credentials_of(headers)):
                 await send(writer, request, Answer(status=407, headers=CHALLENGE), None)
+            elif self.settings.silent:
+                await self._keep_silent(reader)
             else:
                 await self._answer(request, writer)
             if headers.get("connection", "").lower() == "close":
                 return
 
-    def _authorised(self, headers: Mapping[str, str]) -> bool:
+    def _knows(self, credentials: tuple[str, str]) -> bool:
         settings = self.settings
-        if settings.username is None and settings.password is None:
-            return True
-        pair = f"{settings.username or ''}:{settings.password or ''}".encode()
-        return headers.get("proxy-authorization", "") == f"Basic {base64.b64encode(pair).decode()}"
+        wanted = (settings.username or "", settings.password or "")
+        return wanted == ("", "") or credentials == wanted
 
-    async def _connect(self, host: str, headers: Mapping[str, str], writer: asyncio.StreamWriter) -> None:
-        """Answer CONNECT and speak TLS from then on."""
-        if self.egress.dead(self.settings):
-            self.egress.counts["refused"] += 1
-            raise HangUp
-        status = b"200 Connection established"
-        if not self._authorised(headers):
-            status = b"407 Proxy Authentication Required"
-        elif site_of(host, self._sites) is None:
-            status = b"502 Bad Gateway"
-        if not status.startswith(b"200"):
-            challenge = b"".join(f"{name}: {value}\r\n".encode() for name, value in CHALLENGE.items())
-            lines = challenge if status.startswith(b"407") else b""
-            writer.write(b"HTTP/1.1 " + status + b"\r\n" + lines + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+    async def _tunnel(
+        self, target: str, headers: Mapping[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Tunnel:
+        """Answer CONNECT, and speak TLS from then on."""
+        tunnel = Tunnel.to(target)
+        await self._let_in(reader)
+        refusal = b"" if site_of(tunnel.host, self._sites) else b"502 Bad Gateway\r\n"
+        if not self._knows(credentials_of(headers)):
+            challenge = "".join(f"{name}: {value}\r\n" for name, value in CHALLENGE.items())
+            refusal = b"407 Proxy Authentication Required\r\n" + challenge.encode()
+        if refusal:
+            writer.write(b"HTTP/1.1 " + refusal + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+            writer.write_eof()
+            await self._keep_silent(reader)
+        await self._open(tunnel, b"HTTP/1.1 200 Connection established\r\n\r\n", writer)
+        return tunnel
+
+    async def _tunnel_by_socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Tunnel:
+        """Answer a SOCKS5 greeting, and speak TLS from then on."""
+        await self._let_in(reader)
+        settings = self.settings
+        wants = settings.username is not None or settings.password is not None
+        if not self._knows(await socks.greet(reader, writer, wants_credentials=wants)):
+            writer.write(socks.WRONG_CREDENTIALS)
             await writer.drain()
             raise HangUp
+        if wants:
+            writer.write(socks.RIGHT_CREDENTIALS)
+        tunnel = Tunnel(*await socks.destination(reader))
+        if site_of(tunnel.host, self._sites) is None:
+            writer.write(socks.UNREACHABLE)
+            await writer.drain()
+            raise HangUp
+        await self._open(tunnel, socks.CONNECTED, writer)
+        return tunnel
+
+    async def _let_in(self, reader: asyncio.StreamReader) -> None:
+        """Raise HangUp where nothing comes through."""
+        settings = self.settings
+        if self.egress.dead(settings):
+            self.egress.counts["refused"] += 1
+            raise HangUp
+        if settings.silent:
+            self.egress.counts["refused"] += 1
+            await self._keep_silent(reader)
+
+    async def _keep_silent(self, reader: asyncio.StreamReader) -> None:
+        """Wait until the client gives up."""
+        while await reader.read(CHUNK):
+            pass
+        raise HangUp
+
+    async def _open(self, tunnel: Tunnel, greeting: bytes, writer: asyncio.StreamWriter) -> None:
+        """Say that a tunnel is open."""
         await asyncio.sleep(2 * self.world.settings.latency_s)
+        if not tunnel.secure:
+            writer.write(greeting)
+            return
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # or the client's hello is lost to the reader
-        writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
-        await writer.start_tls(self._certificates.context(host))
+        writer.write(greeting)
+        await writer.start_tls(self._certificates.context(tunnel.host))
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         world, egress = self.world, self.egress
+        checks = egress.counts["bot_checks"]
         world.running += 1
         egress.running += 1
         world.peak, egress.peak = max(world.peak, world.running), max(egress.peak, egress.running)
         try:
             answer = self._ask(request)
+            checked = egress.counts["bot_checks"] > checks
             settings = world.settings
             wait = answer.delay_s + settings.latency_s + settings.jitter_s * self._random.random()
             if wait:
                 await asyncio.sleep(wait)
             await send(writer, request, answer, settings.bytes_per_s)
+            egress.bot_seen |= checked  # only now: what comes before it is not to blame
         finally:
             world.running -= 1
             egress.running -= 1
@@ -136,15 +182,8 @@ class Proxy:
     def _ask(self, request: Request) -> Answer:
         """Count a request and have its site answer, if this egress lets it through."""
         world, egress, settings = self.world, self.egress, self.settings
-        world.by_host[request.host] += 1
-        world.by_path[f"{request.host}{request.path}"] += 1
-        if agent := request.headers.get("user-agent"):
-            world.user_agents[request.host].add(agent)
         dead = egress.dead(settings)
-        egress.counts["requests"] += 1
-        egress.by_host[request.host] += 1
-        egress.counts["with_cookies"] += "cookie" in request.headers
-        egress.counts["after_bot"] += egress.bot_seen
+        world.count(request)
         if dead or self._random.random() < settings.drop_share:
             egress.counts["dropped"] += 1
             return Answer(drop=True)
@@ -165,22 +204,43 @@ def retry_after(seconds: float) -> dict[str, str]:
     return {"Retry-After": str(max(1, round(seconds + 0.5)))}
 
 
-async def read_head(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]]:
-    """Read a request's first line and headers."""
-    lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+class Tunnel(Struct, frozen=True):
+    """Where a connection leads."""
+
+    host: str
+    secure: bool
+
+    @classmethod
+    def to(cls, target: str) -> Tunnel:
+        """Read "host:port"; what is not port 80 is TLS."""
+        host, _, port = target.rpartition(":")
+        return cls(host.strip("[]").lower(), port != "80")
+
+
+def credentials_of(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the user and the password that a client gave the proxy."""
+    pair = base64.b64decode(headers.get("proxy-authorization", "").removeprefix("Basic ")).decode()
+    name, _, password = pair.partition(":")
+    return name, password
+
+
+async def read_head(reader: asyncio.StreamReader, first: bytes) -> tuple[str, str, dict[str, str]]:
+    """Read a request's first line and headers. first: what was read of it already."""
+    lines = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, target, _ = lines[0].split(" ", 2)
     pairs = (line.partition(":") for line in lines[1:] if line)
     return method, target, {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 def make_request(
-    method: str, target: str, headers: Mapping[str, str], body: bytes, tunnel: str | None, index: int
+    method: str, target: str, headers: Mapping[str, str], body: bytes, tunnel: Tunnel | None, index: int
 ) -> Request:
     """Make a request of what came through a tunnel, or with an absolute address."""
     parts = urlsplit(target)
-    named = parts.hostname or headers.get("host", "").partition(":")[0]
+    host = tunnel.host if tunnel else parts.hostname or headers.get("host", "").partition(":")[0]
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return Request(method, tunnel or named, unquote(parts.path) or "/", query, headers, body, tunnel is not None, index)
+    secure = tunnel is not None and tunnel.secure
+    return Request(method, host, unquote(parts.path) or "/", query, headers, body, secure, index)
 
 
 async def send(writer: asyncio.StreamWriter, request: Request, answer: Answer, bytes_per_s: float | None) -> None:

@@ -12,6 +12,7 @@ class EgressSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """How one proxy behaves."""
 
     dead: bool = False  # hangs up on whoever connects
+    silent: bool = False  # lets clients wait for ever
     dies_after: int | None = None  # requests, then dead
     drop_share: float = 0.0  # of requests that get no answer
     ban_after: int | None = None  # requests to YouTube's pages and interface; then every player asks for a person

@@ -8,6 +8,7 @@ from typing import Any
 
 from replica.egress import Egress
 from replica.media import Library
+from replica.messages import Request
 from replica.settings import EgressSettings, Settings, changed
 
 
@@ -46,6 +47,14 @@ class World:
         """Count a try of something that heals; True for the first `fault_times`."""
         self.failures[key] += 1
         return self.failures[key] <= self.settings.fault_times
+
+    def count(self, request: Request) -> None:
+        """Count a request that came in."""
+        self.by_host[request.host] += 1
+        self.by_path[f"{request.host}{request.path}"] += 1
+        if agent := request.headers.get("user-agent"):
+            self.user_agents[request.host].add(agent)
+        self.egresses[request.egress].count(request)
 
     def change(self, changes: dict[str, Any]) -> None:
         """Change settings; raises msgspec.ValidationError where there is no such setting."""

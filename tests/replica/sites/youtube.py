@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from msgspec.structs import replace
+
 from replica.messages import Answer, Request, html_answer, json_answer, text_answer
 from replica.videos import channel_id, number_of, video
 from replica.youtube.captions import captions_answer
@@ -35,8 +37,17 @@ NO_PLAYLIST = "The playlist does not exist."
 
 
 def answer(request: Request, world: World) -> Answer:
-    egress = world.egresses[request.egress]
-    egress.counted += 1
+    world.egresses[request.egress].counted += 1
+    made = _answer(request, world)
+    if not logged_in(request, world):
+        return made
+    memory = world.memory("youtube")  # an account's cookies are renewed all the time
+    memory["renewals"] = memory.get("renewals", 0) + 1
+    cookie = f"SIDCC=renewed-{memory['renewals']}; Domain=.youtube.com; Path=/; Secure; HttpOnly"
+    return replace(made, headers={**made.headers, "Set-Cookie": cookie})
+
+
+def _answer(request: Request, world: World) -> Answer:
     if request.path.startswith(INTERFACE):
         return _interface(request.path.removeprefix(INTERFACE), request, world)
     if request.path == "/watch" or request.path.startswith("/shorts/"):
@@ -126,7 +137,6 @@ def _player_value(name: str, request: Request, world: World) -> dict[str, Any]:
         playable = playability(made, world, logged_in=account, country=settings.country)
     if playable is NEEDS_PERSON:
         egress.counts["bot_checks"] += 1
-        egress.bot_seen = True
     client = "WEB" if request.method == "GET" else request.json()["context"]["client"]["clientName"]
     return player_value(made, playable, world, client)
 

@@ -49,6 +49,7 @@ def page(title: str, data: Mapping[str, Any], weight: str, *, logged_in: bool, p
         "STS": 20_000,
         "LOGGED_IN": logged_in,
         "PLAYER_JS_URL": "/s/player/abcdef12/player_ias.vflset/en_US/base.js",
+        **({"DATASYNC_ID": "123456789||"} if logged_in else {}),
     }
     scripts = [f"ytcfg.set({json.dumps(settings)});", f"var ytInitialData = {json.dumps(data)};"]
     if player is not None:
