@@ -349,7 +349,7 @@ class _Process:
 
 
 def backend_name(asked: Asked) -> bytes:
-    """Name the backend that a call needs, by all that it is made of. Holds secrets: to look up by, never to be shown."""
+    """Name the backend that a call needs, by all that it is made of. Holds secrets: it is never shown."""
     return msgspec.json.encode([asked.backend, asked.config, asked.connection, asked.verb == "discover"], enc_hook=str)
 
 

@@ -16,6 +16,8 @@ import uuid
 import wave
 from pathlib import Path
 
+import msgspec
+
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Caption, CaptionTrack, Description, Fetched, Page, Ref, Wanted
 from speechmill.core.types import Rights
@@ -38,7 +40,9 @@ class Config(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
     spoken: str | None = None
     captioned: bool = False
     delay_s: float = 0.0
-    faults: dict[str, tuple[str, ...]] = {}  # "permanent", "rate", "crash", "hang", "bug", "media-net", ...
+    faults: dict[str, tuple[str, ...]] = msgspec.field(
+        default_factory=dict
+    )  # "permanent", "rate", "crash", "hang", "bug", "media-net", ...
 
 
 def kind(config: Config) -> str:
