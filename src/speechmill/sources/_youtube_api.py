@@ -24,6 +24,7 @@ from speechmill.sources._youtube_query import channel_path, playlist_id, watch_u
 
 HOST = "www.googleapis.com"
 _BASE = f"https://{HOST}/youtube/v3/"
+REFUSED = "api-refused"
 _PAGE = 50  # the API's most
 _PARTS = "snippet,contentDetails,status,statistics"
 _DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
@@ -89,9 +90,9 @@ class Api:
         except ValueError:
             raise FetchError("incomplete", "broken-json", f"{resource} of the Data API") from None
         except FetchError as error:
-            if error.kind not in ("permanent", "bot") or "404" in error.detail:
+            if error.reason != "forbidden":
                 raise
-            raise FetchError("rate", "api-refused", "the Data API refuses the key, or its quota is spent") from None
+            raise FetchError("rate", REFUSED, "the Data API refuses the key, or its quota is spent") from None
         return found if isinstance(found, dict) else {}
 
 

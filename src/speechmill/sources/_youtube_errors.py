@@ -77,7 +77,7 @@ _TEXTS: tuple[tuple[Kind, str, str], ...] = (
     ),
     ("permanent", "deleted", r"removed by the (uploader|user)|video has been removed"),
     ("permanent", "deleted", r"no longer (available|exists)|isn't available any ?more"),
-    ("permanent", "deleted", r"^video unavailable\.?$"),
+    ("permanent", "deleted", r"^video unavailable(\. this video is unavailable)?\.?$"),
     ("permanent", "no-such-tab", r"channel does not have an? .*tab"),
     ("permanent", "no-such-listing", r"(playlist|channel|user|video|page) (does not|doesn't) exist"),
     ("permanent", "no-such-listing", r"does the playlist exist"),

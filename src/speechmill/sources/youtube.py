@@ -116,9 +116,14 @@ class Backend:
     def describe(self, ref: Ref) -> Description:
         """Return what YouTube says of a video: two requests, or one fiftieth of one by the Data API."""
         # The Data API doesn't name captions' languages: where they decide, the page is asked.
-        if self._api is not None and self._config.captions is None:
+        if self._api is None or self._config.captions is not None:
+            return self._asked(ref.id)[0]
+        try:
             return self._api_description(self._api, ref.id)
-        return self._asked(ref.id)[0]
+        except FetchError as error:
+            if error.reason != "api-refused":
+                raise
+            return self._asked(ref.id)[0]
 
     def captions(self, description: Description, languages: Sequence[str], kinds: Sequence[str]) -> Sequence[Caption]:
         """Return captions as WebVTT; none that were translated, and none in which nothing is said."""
