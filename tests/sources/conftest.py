@@ -7,6 +7,7 @@ import contextlib
 import socket
 import socketserver
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ import pytest
 from msgspec import Struct
 
 from speechmill.sources import Connection, _http_guard
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from replica.fixtures import replica, replica_server  # noqa: F401
 
 
 class Asked(Struct):

@@ -125,7 +125,7 @@ def date(value: Any) -> str | None:
     written = text(value)
     if written is None or len(written) > 64:
         return None
-    when = _iso(written) or _mail_date(written)
+    when = _iso(written) or _mail_date(written) or _mail_date(f"{written} 00:00:00")
     if when is None or when.year < 1900:
         return None
     return (when.astimezone(datetime.UTC) if when.tzinfo else when).date().isoformat()

@@ -19,6 +19,7 @@ from speechmill.core.errors import FetchError
 from speechmill.sources import _answers, _media
 from speechmill.sources._languages import language_of
 from speechmill.sources._licences import OPEN, UNSTATED, Licence, denies, strictest
+from speechmill.sources._xml import parse_xml
 
 MAX_BYTES = 32 << 20  # of one page; long-running shows have feeds of some MB
 _PREFIXES = {
@@ -41,6 +42,7 @@ _LICENCES = ("cc:license", "podcast:license", "dcterms:license", "media:license"
 _NOTICES = ("copyright", "dc:rights", "dcterms:rights", "atom:rights", "media:copyright")
 _RESOURCE = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource"
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_PAGE = re.compile(rb"\s*(?:<!doctype\s+html|<html)", re.IGNORECASE)
 _CAPTION_TYPES = ("text/vtt", "text/srt", "application/srt", "application/x-subrip", "application/json")
 
 
@@ -117,17 +119,14 @@ def read_feed(content: bytes, url: str) -> Feed:
 
 
 def _root(content: bytes) -> Any:
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, fromstring
-
     try:
-        return fromstring(content.lstrip())
-    except DefusedXmlException as error:
-        raise FetchError("permanent", "hostile-xml", type(error).__name__) from error
-    except (ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
-        if re.match(rb"\s*(?:<!doctype html|<html)", content[:200], re.IGNORECASE):
+        return parse_xml(content.lstrip(), "the feed")
+    except FetchError as error:
+        if _PAGE.match(content[:1000]):
             raise FetchError("permanent", "not-a-feed", "a web page") from error
-        raise FetchError("incomplete", "broken-xml", str(error)[:200]) from error
+        if error.kind == "format":  # this feed's fault, and no reason to leave others alone
+            raise FetchError("permanent", error.reason, error.detail) from error
+        raise
 
 
 def _name(tag: Any) -> str:
