@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One PeerTube instance: lists, details, captions, files on a store of its own.
 
-Videos 0 to `videos` - 1, with licence number % 9 (0: none, 8: one that the operator added). Options: videos (count);
-truncate ({path: bytes}); details ({video: fields that replace its own; null takes one away}).
+Videos 0 to `videos` - 1, with licence number % 9 (0: none, 8: one that the operator added); every twelfth is another
+instance's. Options: videos (count); old (lists those of others whatever it is asked); truncate ({path: bytes});
+details ({video: fields that replace its own; null takes one away}).
 """
 
 from __future__ import annotations
@@ -59,12 +60,12 @@ def _answer(request: Request, world: World) -> Answer:
 
 
 def _list(request: Request, world: World) -> Answer:
-    total = world.options("peertube").get("videos", 12)
+    options = world.options("peertube")
     start, count = int(request.query.get("start", 0)), min(100, int(request.query.get("count", 15)))
-    rows = [_row(number, world) for number in range(start, min(total, start + count))]
-    if request.query.get("isLocal") == "true":
+    rows = [_row(number, world) for number in range(options.get("videos", 12))]
+    if request.query.get("isLocal") == "true" and not options.get("old"):
         rows = [row for row in rows if row["isLocal"]]
-    return json_answer({"total": total, "data": rows})
+    return json_answer({"total": len(rows), "data": rows[start : start + count]})
 
 
 def _row(number: int, world: World) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _list(request: Request, world: World) -> Answer:
 
 def _page(request: Request, world: World) -> Answer:
     number = int(request.query["pageids"])
-    if number % 11 == 10 or not FIRST <= number < FIRST + world.options("wikimedia_commons").get("files", 12):
+    if (number - FIRST) % 11 == 10 or not FIRST <= number < FIRST + world.options("wikimedia_commons").get("files", 12):
         return json_answer({"batchcomplete": True, "query": {"pages": [{"pageid": number, "missing": True}]}})
     return json_answer({"batchcomplete": True, "query": {"pages": [_described(number, world, "videoinfo")]}})
 
