@@ -243,12 +243,13 @@ def serve(bucket: str) -> None:
     import logging
 
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-    from moto.s3.models import s3_backends
+    from moto.s3 import models
     from werkzeug.serving import make_server
 
     os.environ["MOTO_S3_DEFAULT_MAX_KEYS"] = str(PAGE)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    backend = s3_backends["123456789012"]["aws"]
+    models.S3_UPLOAD_PART_MIN_SIZE = 1  # Amazon's 5 MiB would make slow tests
+    backend = models.s3_backends["123456789012"]["aws"]
     backend.create_bucket(bucket, "us-east-1")
     application = _Faults(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import importlib.util
+import re
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,6 @@ import pytest
 
 from speechmill.core.errors import BlobError, ConfigError
 from speechmill.store.blobs import Blobs, open_blobs, original_key
-from speechmill.store.blobs.objects import PART
 
 _SPEC = importlib.util.spec_from_file_location("s3", Path(__file__).parents[1] / "services" / "s3.py")
 assert _SPEC is not None
@@ -39,9 +40,14 @@ def server(one_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
     one_server.heal()
 
 
+PART = 1 << 16  # bytes; in place of the real 8 MiB, which the system test sends
+LARGE = b"large" * (2 * PART // 5) + b"and a bit"  # three parts
+
+
 @pytest.fixture
-def blobs(server: Server, tmp_path: Path) -> Blobs:
+def blobs(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Blobs:
     """A store under a prefix of this test's own, which gives up soon."""
+    monkeypatch.setattr("speechmill.store.blobs.objects.PART", PART)
     return open_blobs(f"s3://corpus/{tmp_path.name}/store", patience_s=0.5)
 
 
@@ -50,9 +56,6 @@ def made(folder: Path, content: bytes) -> tuple[Path, str, str]:
     path.write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
     return path, original_key(sha256, "m4a"), sha256
-
-
-LARGE = b"large" * (2 * PART // 5) + b"and a bit"  # three parts
 
 
 @pytest.mark.parametrize("content", [b"", b"sound", b"x" * PART, LARGE], ids=["empty", "small", "one part", "large"])
@@ -268,6 +271,14 @@ def test_check_makes_wrong_credentials_a_configuration_error(blobs: Blobs, serve
         blobs.check()
 
 
+def test_no_credentials_at_all_are_said_as_such(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")  # where nobody gives any
+    with pytest.raises(ConfigError, match="no credentials; set AWS_ACCESS_KEY_ID"):
+        open_blobs("s3://corpus/x", patience_s=0.3).check()
+
+
 def test_a_bucket_that_is_not_there_is_a_configuration_error(server: Server) -> None:
     with pytest.raises(ConfigError, match="no bucket 'nobody'"):
         open_blobs("s3://nobody/x").check()
@@ -374,3 +385,36 @@ def test_a_gibibyte_passes_in_flat_memory(blobs: Blobs, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (tmp_path / "back").stat().st_size == 1 << 30
     assert int(done.stdout) < 160  # MiB: four parts of 8 MiB under way, in the library's buffers and in ours
+
+
+@pytest.mark.parametrize(
+    ("stalled", "reached", "left"),
+    [
+        ("partNumber=2", r"PUT .*partNumber=1&.* 200", 0),
+        (r"POST .*m4a\?uploads", r"POST .*/\.tmp-\w+\?uploadId=.* 200", 1),
+    ],
+    ids=["uploading", "uploaded, without its name"],
+)
+def test_a_large_put_that_is_killed_leaves_no_object_and_can_be_put_again(
+    blobs: Blobs, server: Server, tmp_path: Path, stalled: str, reached: str, left: int
+) -> None:
+    path, key, sha256 = made(tmp_path, LARGE)
+    program = (
+        "from pathlib import Path\n"
+        "from speechmill.store.blobs import objects\n"
+        f"objects.PART = {PART}\n"
+        f"objects.ObjectBlobs({blobs.address!r}, 60.0).put(Path({str(path)!r}), {key!r}, {sha256!r})\n"
+    )
+    server.fail("stall", share=1, match=stalled, seconds=5.0)
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        seen: list[str] = []
+        while process.poll() is None and not any(re.match(reached, line) for line in seen):
+            seen += server.requests()
+            time.sleep(0.01)
+        process.kill()
+    server.heal()
+    assert process.returncode == -9
+    assert not blobs.exists(key)
+    assert len(list(blobs.list(unfinished=True))) == left
+    assert blobs.put(path, key, sha256) is True
+    assert [blob.key for blob in blobs.list()] == [key]

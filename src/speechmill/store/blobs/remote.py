@@ -28,6 +28,8 @@ _WHOLE_REQUEST_S = 6 * 3600.0  # the library's 30 s would end every download tha
 _STATUS = re.compile(r"(?:status code|status): (\d{3})\b")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _TRANSIENT = {408, 429, 500, 502, 503, 504}
+# Without credentials in the environment the library asks the machine that it may be running on for some.
+_NO_CREDENTIALS = ("/latest/api/token", "/latest/meta-data/", "computeMetadata", "/metadata/identity", "MissingAccount")
 _NAMES_OF_CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and AWS_REGION",
     "gs": "GOOGLE_SERVICE_ACCOUNT",
@@ -64,8 +66,6 @@ def parse(address: str) -> Address:
 
 def connect(address: Address, patience_s: float, *, user_agent: str | None = None, proxy: str | None = None) -> Any:
     """Return obstore's store for an address; nothing is asked of it yet. Raises ConfigError."""
-    from obstore.store import AzureStore, GCSStore, S3Store
-
     client: dict[str, Any] = {
         "connect_timeout": timedelta(seconds=min(_CONNECT_TIMEOUT_S, patience_s)),
         "read_timeout": timedelta(seconds=min(_READ_TIMEOUT_S, patience_s)),
@@ -75,18 +75,28 @@ def connect(address: Address, patience_s: float, *, user_agent: str | None = Non
     }
     client |= {"user_agent": user_agent} if user_agent else {}
     client |= {"proxy_url": proxy} if proxy else {}
-    backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=10), "base": 2}
-    retry = {"max_retries": 30, "retry_timeout": timedelta(seconds=patience_s), "backoff": backoff}
+    # Each pause is drawn between the first and three times the one before: about 15 requests in a minute.
+    backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=10), "base": 3}
+    retry = {"max_retries": 1000, "retry_timeout": timedelta(seconds=patience_s), "backoff": backoff}
     options = {"prefix": address.prefix or None, "client_options": client, "retry_config": retry}
     _refuse_http(address, bool(client["allow_http"]))
-    with failures(address, ""):
-        if address.scheme == "gs":
-            return GCSStore(address.bucket, **options)
-        if address.scheme == "az":
-            return AzureStore(address.bucket, **options)
-        # DELETE of one object is known to every server; POST ?delete is not.
-        config = {"copy_if_not_exists": "multipart", "checksum_algorithm": "sha256", "disable_bulk_delete": True}
-        return S3Store(address.bucket, config=config, **options)
+    try:
+        with failures(address, ""):
+            return _opened(address, options)
+    except StoreError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _opened(address: Address, options: dict[str, Any]) -> Any:
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    if address.scheme == "gs":
+        return GCSStore(address.bucket, **options)
+    if address.scheme == "az":
+        return AzureStore(address.bucket, **options)
+    # DELETE of one object is known to every server; POST ?delete is not.
+    config = {"copy_if_not_exists": "multipart", "checksum_algorithm": "sha256", "disable_bulk_delete": True}
+    return S3Store(address.bucket, config=config, **options)
 
 
 def _refuse_http(address: Address, allowed: bool) -> None:
@@ -141,6 +151,8 @@ def _translated(address: Address, key: str, error: Exception) -> StoreError:
     status = next((int(found) for found in _STATUS.findall(text)), None)
     code = next(iter(_CODE.findall(text)), None)
     variables = _NAMES_OF_CREDENTIALS[address.scheme]
+    if any(word in text for word in _NO_CREDENTIALS):
+        return StoreError("refused", f"{place}: no credentials; set {variables}")
     if code == "NoSuchBucket":
         return StoreError("refused", f"{place}: no bucket {address.bucket!r}; make it, or set {variables}")
     if isinstance(error, FileNotFoundError):
@@ -152,8 +164,6 @@ def _translated(address: Address, key: str, error: Exception) -> StoreError:
         return StoreError("unusable", f"{place}: {wrong}")
     if isinstance(error, ValueError) or type(error).__name__ == "NotSupportedError":
         return StoreError("unusable", f"{place}: obstore can't do that ({type(error).__name__})")
-    if "169.254.169.254" in text or "MissingAccount" in text or "InstanceCredential" in text:
-        return StoreError("refused", f"{place}: no credentials; set {variables}")
     return StoreError("unavailable", f"{place}: {_on_the_way(text)}")
 
 
