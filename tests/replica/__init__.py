@@ -16,8 +16,9 @@ By hand: `python tests/replica --ports 8801,8802` prints where the certificate l
 
 What there is (videos.py):
 
-    v0000003017        video 17 of channel 3: a letter and ten digits, channel * 1000 + index. Even numbers are cc-by, the
-                       rest name no licence. Numbers divisible by 3 have manual captions, all but n % 7 == 6 automatic ones
+    v0000003017        video 17 of channel 3: a letter and ten digits, the number: channel * 1000 + index.
+                       Even numbers are cc-by, the rest name no licence; numbers divisible by 3 have manual captions,
+                       all but those with number % 7 == 6 automatic ones
     index 900 to 929   shorts; 930 to 938 streams that are over; 939 one that runs
     @channel3          channel 3, UCreplica000000000000003, with the tabs videos, shorts and streams
     PLreplica000000003 playlist of the videos of channel 3; UUreplica000000000000003 is its uploads

@@ -17,16 +17,17 @@ class Egress:
     """Past of one proxy."""
 
     def __init__(self) -> None:
+        self.running = 0
         self.forget()
 
     def forget(self) -> None:
-        """Start as new."""
+        """Start as new; requests that run go on."""
         self.counts: Counter[str] = Counter()
         self.by_host: Counter[str] = Counter()
         self.times: defaultdict[str, deque[float]] = defaultdict(deque)
         self.counted = 0  # requests that a ban counts
         self.bot_seen = False  # a client was told to prove that it is a person
-        self.running = self.peak = 0
+        self.peak = self.running
 
     def count(self, request: Request) -> None:
         """Count a request that came in."""

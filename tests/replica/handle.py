@@ -55,9 +55,14 @@ class Replica:
         """Return the address of an egress; credentials: "user:password"."""
         return f"http://{credentials + '@' if credentials else ''}127.0.0.1:{self.ports[index]}"
 
-    def environment(self) -> dict[str, str]:
-        """Return what makes clients trust the throw-away authority; yt-dlp needs compat_opts {"no-certifi"} too."""
-        return {"SSL_CERT_FILE": str(self.ca_file), "REQUESTS_CA_BUNDLE": str(self.ca_file)}
+    def environment(self, proxy: int | None = None) -> dict[str, str]:
+        """Return what makes clients trust the throw-away authority; yt-dlp needs compat_opts {"no-certifi"} too.
+
+        proxy: egress that clients take which are told of none, where they read the environment.
+        """
+        trusted = {"SSL_CERT_FILE": str(self.ca_file), "REQUESTS_CA_BUNDLE": str(self.ca_file)}
+        names = () if proxy is None else ("http_proxy", "https_proxy")
+        return {**trusted, **{name: self.proxy(proxy or 0) for name in names}}
 
     def control(self, *, reset: bool = False, restore: bool = False, **changes: Any) -> dict[str, Any]:
         """Change settings and return them all. reset: forget what was counted; restore: go back to the start's."""

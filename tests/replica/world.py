@@ -19,16 +19,16 @@ class World:
         self.settings = self._first = settings
         self.library = library
         self.egresses = [Egress() for _ in range(num_egresses)]
+        self.running = 0
         self._start_again()
 
     def _start_again(self) -> None:
-        self.version = 0  # of the settings: what is made from them is made again
         self.failures: Counter[str] = Counter()
         self.by_host: Counter[str] = Counter()
         self.by_path: Counter[str] = Counter()
         self.videos: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.user_agents: defaultdict[str, set[str]] = defaultdict(set)
-        self.running = self.peak = self.connections = 0
+        self.peak, self.connections = self.running, 0
         self._memories: defaultdict[str, dict[str, Any]] = defaultdict(dict)
 
     def memory(self, site: str) -> dict[str, Any]:
@@ -59,7 +59,6 @@ class World:
     def change(self, changes: dict[str, Any]) -> None:
         """Change settings; raises msgspec.ValidationError where there is no such setting."""
         self.settings = changed(self.settings, changes)
-        self.version += 1
 
     def restore(self) -> None:
         """Go back to the settings of the start, and forget everything."""
@@ -68,9 +67,7 @@ class World:
 
     def reset(self) -> None:
         """Forget what was counted and remembered, and every egress's past; settings stay."""
-        running, version = self.running, self.version
         self._start_again()
-        self.running, self.version = running, version + 1
         for egress in self.egresses:
             egress.forget()
 

@@ -21,6 +21,7 @@ STREAM = """#EXTM3U
 #EXTINF:5.0,
 https://rr1---sn-replica.googlevideo.com/segment/itag/91/1.ts
 """
+FORBIDDEN = Answer(status=403, headers={"Connection": "close"})
 
 
 def answer(request: Request, world: World) -> Answer:
@@ -32,13 +33,13 @@ def answer(request: Request, world: World) -> Answer:
     made = video(name, world)
     world.videos[name]["media"] += 1
     if made is None:
-        return Answer(status=403)
+        return FORBIDDEN
     whole = content(made, world)
     good = file_answer(request, whole, made.clip(world).content_type)
     if made.fault not in ("media-403", "truncated", "shortened", "slow") or not world.fails(f"{made.fault}/{name}"):
         return good
     broken = {
-        "media-403": Answer(status=403),
+        "media-403": FORBIDDEN,
         "truncated": replace(good, truncate=len(good.body) // 2),
         "shortened": file_answer(request, whole[: len(whole) // 2], good.content_type),
         "slow": replace(good, bytes_per_s=world.settings.slow_bytes_per_s),

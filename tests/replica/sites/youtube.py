@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec.structs import replace
 
-from replica.messages import Answer, Request, html_answer, json_answer, text_answer
+from replica.messages import Answer, Request, json_answer, text_answer
 from replica.videos import channel_id, number_of, video
 from replica.youtube.captions import captions_answer
 from replica.youtube.lists import (
@@ -33,6 +33,8 @@ HOSTS = ("www.youtube.com", "youtube.com", "m.youtube.com", "music.youtube.com",
 INTERFACE = "/youtubei/v1/"
 SHORT_LIVED = ("bad-json", "dropped", "server-error", "too-many")  # faults of `player` below its own answer
 PLAYER_SCRIPT = "var player = {signatureTimestamp: 20000};"
+# Closed, because yt-dlp leaves the connections of pages that fail to the garbage collector, which warns of open ones.
+NOT_FOUND = Answer(b"<title>404 Not Found</title>", "text/html", 404, {"Connection": "close"})
 NO_PLAYLIST = "The playlist does not exist."
 
 
@@ -66,7 +68,7 @@ def _answer(request: Request, world: World) -> Answer:
         return text_answer("User-agent: *\nDisallow: /api/\nDisallow: /youtubei/\n")
     if request.path in ("/", "/tv", "/results") or request.path.startswith("/embed/"):
         return _page("YouTube", {"contents": {}}, request, world)
-    return html_answer("<title>404 Not Found</title>", 404)
+    return NOT_FOUND
 
 
 def logged_in(request: Request, world: World) -> bool:
@@ -162,7 +164,7 @@ def _captions(request: Request, world: World) -> Answer:
     world.videos[name]["captions"] += 1
     made = video(name, world)
     if made is None or not (made.automatic if automatic else made.manual):
-        return html_answer("", 404)
+        return NOT_FOUND
     if made.fault == "captions-429" and world.fails(f"captions-429/{name}"):
         return Answer(b"Too many requests", status=429, headers={"Retry-After": str(world.settings.retry_after_s)})
     cues = made.clip(world).cues
@@ -174,7 +176,7 @@ def _channel(request: Request, world: World) -> Answer:
     name, tab = (parts[1:2] or [""])[0] if parts[0] == "channel" else parts[0], parts[-1]
     channel = channel_of(name, world)
     if channel is None:
-        return html_answer("<title>404 Not Found</title>", 404)
+        return NOT_FOUND
     return _page(f"Channel {channel}", channel_page(channel, tab if tab in TABS else "", world), request, world)
 
 

@@ -153,7 +153,7 @@ def _format(video: Video, world: World) -> dict[str, Any]:
 def _captions(video: Video, client: str) -> dict[str, Any]:
     name = LANGUAGES.get(video.language, video.language)
     base = f"https://www.youtube.com/api/timedtext?v={video.id}&lang={video.language}"
-    tracks = []
+    tracks: list[dict[str, Any]] = []
     if video.manual:
         tracks.append({"baseUrl": base, "vssId": f".{video.language}", "name": simple(name)})
     if video.automatic:
