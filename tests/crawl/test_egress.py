@@ -311,6 +311,20 @@ def test_a_turn_that_is_put_back_is_not_counted():
     assert found.take(1.0) is not None
 
 
+def test_a_turn_that_is_put_back_costs_no_pace():
+    found = ways(spacing_s=60.0)
+    turn = taken(found, 10.0)
+    found.put_back(turn)
+    assert taken(found, 10.0).at == 10.0
+
+
+def test_an_earlier_turn_that_is_put_back_brings_no_later_one_forward():
+    found = ways(spacing_s=1.0)
+    first, second = taken(found, 10.0), taken(found, 10.0)
+    found.put_back(first)
+    assert (found.next_at(10.0) or 0.0) >= second.at + 0.5
+
+
 def test_a_way_whose_cap_is_nothing_is_never_used():
     found = Ways("youtube", [Egress("off", max_items_per_hour=0)], 0.0, {})
     assert found.take(0.0) is None
@@ -346,7 +360,7 @@ def test_what_another_crawler_met_on_a_way_is_taken_over_and_never_its_all_clear
 
 REPORTS = st.lists(
     st.tuples(
-        st.sampled_from(["take", "report", "clear"]),
+        st.sampled_from(["take", "report", "back", "clear"]),
         st.sampled_from(KINDS),
         st.floats(0.0, 400.0),
         st.none() | st.floats(0.0, 1000.0),
@@ -360,7 +374,7 @@ REPORTS = st.lists(
 @given(REPORTS, st.sampled_from([0.0, 0.5, 30.0]), st.integers(0, 99))
 def test_no_way_is_ever_used_before_its_time_or_beyond_its_limits(steps, spacing_s, seed):
     found = ways("a", "b", "c", spacing_s=spacing_s, seed=seed)
-    now, last, under_way = 1000.0, {}, []
+    now, given, under_way = 1000.0, [], []
     for verb, kind, later, retry_after, which in steps:
         now += later
         if verb == "report" and under_way:
@@ -369,6 +383,10 @@ def test_no_way_is_ever_used_before_its_time_or_beyond_its_limits(steps, spacing
             if kind == "rate" and retry_after and turn.egress.name not in found.stopped:
                 until = {state.name: state.until for state in found.states()}[turn.egress.name]
                 assert until >= now + retry_after
+        elif verb == "back" and under_way:
+            turn = under_way.pop(which % len(under_way))
+            found.put_back(turn)
+            given.remove(turn)
         elif verb == "clear" and found.stopped:
             found.clear(found.stopped[0], now)
         elif turn := found.take(now):
@@ -376,8 +394,8 @@ def test_no_way_is_ever_used_before_its_time_or_beyond_its_limits(steps, spacing
             state = {state.name: state for state in found.states()}.get(name, EgressState(name, "youtube"))
             assert state.reason != "bot"
             assert state.until <= now <= turn.at <= now + 2.0
-            assert turn.at >= last.get(name, 0.0) + spacing_s / 2
-            last[name] = turn.at
+            assert turn.at >= max((one.at for one in given if one.egress.name == name), default=0.0) + spacing_s / 2
+            given.append(turn)
             under_way.append(turn)
         else:
             again = found.next_at(now)

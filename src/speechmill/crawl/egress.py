@@ -68,12 +68,12 @@ class _Way:
         self.until, self.reason, self.factor = state.until, state.reason, state.rate_factor
         self.net_failures = state.failures if state.reason == "net" else 0
         self.rate_failures = state.failures if state.reason != "net" else 0
-        self.next_at = 0.0  # by its pace
+        self.last_at = self.next_at = 0.0  # of the turn given last, and by its pace of the next
         self.in_flight = 0
         # An earlier run would only have remembered a new way once it had proven itself.
         healthy = known is not None and not state.reason and not state.failures and state.rate_factor == 1.0
         self.well = caution.proven_after if healthy else 0  # visits in a row
-        self.recent: deque[float] = deque()
+        self.recent: deque[float] = deque()  # turns of the last hour, where there is a cap on them
 
     @property
     def stopped(self) -> bool:
@@ -106,6 +106,18 @@ class _Way:
         if cap < 1:
             return math.inf
         return self.recent[-cap] + 3600.0 if len(self.recent) >= cap else now
+
+    def begin(self, at: float, gap_s: float) -> None:
+        self.in_flight += 1
+        self.last_at, self.next_at = at, at + gap_s
+        if self.egress.max_items_per_hour is not None:
+            self.recent.append(at)
+
+    def forget(self, at: float) -> None:
+        if at == self.last_at:
+            self.next_at = at
+        if at in self.recent:
+            self.recent.remove(at)
 
     def done(self) -> None:
         if self.in_flight < 1:
@@ -155,9 +167,7 @@ class Ways:
         soonest = min(open_ways, key=lambda way: (way.free_at(now), way.in_flight / way.limit), default=None)
         if soonest is None or (at := soonest.free_at(now)) > now + HORIZON_S:
             return None
-        soonest.in_flight += 1
-        soonest.recent.append(at)
-        soonest.next_at = at + soonest.spacing(self._spacing_s) * self._random.uniform(0.5, 1.5)
+        soonest.begin(at, soonest.spacing(self._spacing_s) * self._random.uniform(0.5, 1.5))
         return Turn(soonest.egress, at)
 
     def start(self, turn: Turn, now: float) -> bool:
@@ -171,8 +181,7 @@ class Ways:
         """Give a turn back that nothing was asked with."""
         way = self._ways[turn.egress.name]
         way.done()
-        if turn.at in way.recent:
-            way.recent.remove(turn.at)
+        way.forget(turn.at)
 
     def next_at(self, now: float) -> float | None:
         """When some way may be used again; None: never, without the operator.
