@@ -143,7 +143,7 @@ def test_fields_that_are_absent_or_odd_are_named(replica, tube):
     replica.control(sites={"peertube": {"details": {_uuid(1): odd}}})
     described = tube.describe(_ref(1))
     assert described.missing == ("title", "duration", "date", "language", "licence")
-    assert (described.title, described.author, described.rights.state) == (_uuid(1), "Talks", "unstated")
+    assert (described.title, described.author, described.rights.state) == (_uuid(1), "Talks", "failed")
 
 
 def test_captions_come_as_webvtt(tube):

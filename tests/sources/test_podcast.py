@@ -10,7 +10,7 @@ import pytest
 from speechmill.core import registry
 from speechmill.core.errors import ConfigError
 from speechmill.core.remote import CaptionTrack, Ref
-from speechmill.sources import _http, podcast
+from speechmill.sources import Connection, _http, podcast
 
 from .platforms import listed, opened, refused
 
@@ -19,7 +19,7 @@ SHOW = "https://feeds.test/show.xml"
 
 @pytest.fixture
 def show(replica, tmp_path):
-    with opened("podcast", replica, tmp_path, feeds=(SHOW,)) as backend:
+    with opened("podcast", replica, tmp_path, feed=SHOW) as backend:
         yield backend
 
 
@@ -198,12 +198,11 @@ def test_media_that_breaks_off_is_not_taken_for_the_whole(replica, show, tmp_pat
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_pages_of_other_hosts_are_not_followed():
-    config = podcast.Config(feeds=(SHOW,))
-    backend = object.__new__(podcast.Backend)
-    backend._feeds = config.feeds
+def test_pages_of_other_hosts_are_not_followed(tmp_path):
+    backend = podcast.Backend(podcast.Config(feed=SHOW), Connection(tmp_path))
     assert backend._after(podcast._Place(), "https://elsewhere.test/show.xml?page=1") is None
     assert backend._after(podcast._Place(page=499), "https://feeds.test/show.xml?page=500") is None
+    backend.close()
 
 
 @pytest.mark.parametrize("feeds", [(), ("ftp://x.test/feed",), ("https://ann:secret@x.test/feed",), ("feed.xml",)])
@@ -211,6 +210,12 @@ def test_what_is_no_address_of_a_feed_is_a_config_error(feeds):
     with pytest.raises(ConfigError) as caught:
         podcast.check(podcast.Config(feeds=feeds))
     assert "secret" not in str(caught.value)
+
+
+def test_a_feed_that_is_named_twice_is_listed_once():
+    config = podcast.Config(feed=SHOW, feeds=(SHOW, "https://b.test/x"))
+    assert podcast.hosts(config) == ("feeds.test", "b.test", "*")
+    assert podcast.kind(config) == "feed"
 
 
 def test_hosts_say_where_tls_is_not_wanted():

@@ -93,7 +93,7 @@ def _of_podcast(text: str) -> bytes | None:
     """Read the JSON of the podcast namespace; a segment without end lasts to the next."""
     try:
         segments = _answers.entries(_answers.mapping(msgspec.json.decode(text)).get("segments"))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     spoken = []
     for segment in segments:

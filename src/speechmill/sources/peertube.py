@@ -151,7 +151,8 @@ class Backend:
         url = _origin(video, f"{self._base}/w/{ref.id}")
         maker, channel = _answers.mapping(video.get("account")), _answers.mapping(video.get("channel"))
         title, author = _answers.text(video.get("name")), _named(maker) or _named(channel)
-        licence = _licence(video.get("licence"))
+        # Every answer has the field; one without was not read for certain.
+        licence = _licence(video["licence"]) if "licence" in video else Licence("failed")
         duration, date, language = _answers.seconds(video.get("duration")), _date(video), _language(video)
         usual = {"title": title, "duration": duration, "author": author, "date": date, "language": language}
         return Description(

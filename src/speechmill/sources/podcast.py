@@ -26,7 +26,7 @@ VERSION = "1"
 REQUIRES = ("defusedxml>=0.7.1", "urllib3>=2")
 BUDGET = 1_000  # items an hour; feeds lie on many hosts, and an item costs one request for its media
 HOSTS = ()
-SHORTHAND = "feeds"
+SHORTHAND = "feed"
 _MAX_PAGES = 500  # of one feed; a feed whose pages lead back to the first never ends otherwise
 _MAX_KNOWN = 50_000  # entries kept between calls
 
@@ -34,7 +34,8 @@ _MAX_KNOWN = 50_000  # entries kept between calls
 class Config(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Feeds to follow."""
 
-    feeds: tuple[str, ...]  # addresses of RSS or Atom feeds
+    feed: str | None = None  # address of an RSS or Atom feed
+    feeds: tuple[str, ...] = ()  # or of several, which then share one listing, its limit and its policy
     allowed_hosts: tuple[str, ...] = ("*",)  # besides the feeds' own; "*": any public one, as feeds name them
 
 
@@ -54,25 +55,29 @@ def kind(config: Config) -> str:
 
 def hosts(config: Config) -> tuple[str, ...]:
     """Return the feeds' hosts, without TLS where the corpus file says so, and those that media may lie on."""
-    own = (f"{'http://' * (parts.scheme == 'http')}{parts.netloc}" for parts in map(urlsplit, config.feeds))
+    own = (f"{'http://' * (parts.scheme == 'http')}{parts.netloc}" for parts in map(urlsplit, _feeds(config)))
     return (*dict.fromkeys(own), *config.allowed_hosts)
 
 
 def check(config: Config) -> None:
     """Raise ConfigError where there are no feeds or one is no web address."""
-    if not config.feeds:
-        raise ConfigError("podcast: feeds is empty; name the address of at least one")
-    for feed in config.feeds:
+    if not _feeds(config):
+        raise ConfigError("podcast: no feed; name the address of one")
+    for feed in _feeds(config):
         parts = urlsplit(feed)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise ConfigError(f"podcast: {parts.hostname or feed!r} is not the http(s) address of a feed")
+
+
+def _feeds(config: Config) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*([config.feed] if config.feed else []), *config.feeds)))
 
 
 class Backend:
     """Reads feeds, and fetches what they enclose."""
 
     def __init__(self, config: Config, connection: Connection) -> None:
-        self._feeds = config.feeds
+        self._feeds = _feeds(config)
         self._client = Client(connection, hosts(config), robots=True)
         self._known: dict[str, Entry] = {}  # by id
 

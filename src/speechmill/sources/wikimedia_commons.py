@@ -25,7 +25,7 @@ VERSION = "1"
 REQUIRES = ("urllib3>=2",)
 BUDGET = 500  # items an hour
 HOSTS = ("commons.wikimedia.org", "upload.wikimedia.org")
-SHORTHAND = "category"
+SHORTHAND = "search"
 _API = "https://commons.wikimedia.org/w/api.php"
 _FILES = "https://upload.wikimedia.org/"
 _COUNT = 50
@@ -82,9 +82,8 @@ class Backend:
         page = self._page(ref.id)
         details = _info(page)
         stated = _answers.mapping(details.get("extmetadata"))
-        name = _answers.text(page.get("title")) or ref.id
-        url = _page_url(name)
-        title = _field(stated, "ObjectName") or name.removeprefix("File:").rpartition(".")[0]
+        url = _page_url(str(page["title"]))
+        title = _field(stated, "ObjectName") or _file_name(page)
         author = _field(stated, "Attribution") or _field(stated, "Artist")
         licence = _licence(stated)
         duration = _answers.seconds(details.get("duration"))
@@ -94,7 +93,7 @@ class Backend:
             "wikimedia_commons",
             ref.id,
             url,
-            title,
+            title or ref.id,
             duration=duration,
             author=author,
             channel_id=_answers.text(details.get("user")),
@@ -159,7 +158,9 @@ class Backend:
         details = _info(page)
         if "filehidden" in details or "filemissing" in details:
             raise FetchError("permanent", "deleted", f"the file of page {id} is hidden or gone")
-        if "extmetadata" not in details:
+        if not _file_name(page) or not _answers.mapping(
+            details.get("extmetadata")
+        ):  # every page has at least a name and a date
             raise FetchError("incomplete", "no-metadata", f"the answer for page {id} lacks what its page says")
         while len(self._held) >= _MAX_HELD:
             del self._held[next(iter(self._held))]
@@ -172,7 +173,7 @@ class Backend:
         response = self._client.get(_API, params=common | dict(params))
         try:
             answer = msgspec.json.decode(response.content)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise FetchError("incomplete", "broken-json", f"{len(response.content)} bytes that are no JSON") from error
         if not isinstance(answer, dict):
             raise FetchError("format", "unknown-answer", "the API answered no object")
@@ -230,10 +231,16 @@ def _ref(page: Mapping[str, Any], with_video: bool) -> Ref | None:
         "wikimedia_commons",
         str(number),
         _page_url(title),
-        title=title.removeprefix("File:").rpartition(".")[0] or title,
+        title=_file_name(page),
         duration=_answers.seconds(details.get("duration")),
         date=_answers.date(details.get("timestamp")),
     )
+
+
+def _file_name(page: Mapping[str, Any]) -> str | None:
+    """Return a file's name without namespace and extension; None where the page has no title."""
+    name = (_answers.text(page.get("title")) or "").removeprefix("File:")
+    return name.rpartition(".")[0] or name or None
 
 
 def _page_url(title: str) -> str:
