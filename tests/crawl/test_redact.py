@@ -86,6 +86,18 @@ def test_a_struct_is_redacted_through_and_through():
     assert clean.title == "t"
 
 
+def test_metadata_that_only_looks_like_a_header_stays():
+    assert Redactor([COOKIE]).value(["Cookie: a recipe"]) == ["Cookie: a recipe"]
+
+
+def test_an_error_inside_a_value_becomes_its_message():
+    assert Redactor([COOKIE]).value({"error": OSError(f"bad {COOKIE}")}) == {"error": "OSError: bad ***"}
+
+
+def test_bytes_that_are_no_text_are_searched_too():
+    assert Redactor(["cañary"]).value(b"\xff " + "cañary".encode()) == b"\xff ***"
+
+
 def test_plain_containers_are_redacted():
     value = {"a": [COOKIE, 1, None], COOKIE: {"b": COOKIE.encode()}, "path": Path("x") / COOKIE}
     assert Redactor([COOKIE]).value(value) == {

@@ -14,7 +14,7 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -48,18 +48,20 @@ class Redactor:
         return "Redactor()"
 
     def __call__(self, text: str) -> str:
-        """Return a text without secrets."""
-        text = self._known.sub(MASK, text)
-        return _HEADERS.sub(rf"\1\2{MASK}", _USERINFO.sub(MASK, text))
+        """Return a message without secrets."""
+        return _HEADERS.sub(rf"\1\2{MASK}", self._masked(text))
 
     def value(self, value: T) -> T:
-        """Return a struct, a mapping, a sequence or a plain value with every text in it redacted."""
-        return self._value(value)  # type: ignore[no-any-return]
+        """Return a struct, a mapping, a sequence or a plain value with every text in it redacted.
+
+        Headers are left alone here: "Cookie: a recipe" is a title.
+        """
+        return _mapped(value, self._masked)  # type: ignore[no-any-return]
 
     def error(self, error: E) -> E:
         """Return an error of the same type and without secrets; without what caused it, which may hold them too."""
-        clean = type(error).__new__(type(error), *self._value(_arguments(error)))
-        clean.__dict__.update(self._value(vars(error)))
+        clean = type(error).__new__(type(error), *_mapped(_arguments(error), self))
+        clean.__dict__.update(_mapped(vars(error), self))
         clean.__dict__.pop("__notes__", None)
         return clean
 
@@ -67,23 +69,8 @@ class Redactor:
         """Return a filter that redacts every record of the handler or the logger that it is added to."""
         return _Filter(self)
 
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self(value)
-        if isinstance(value, PurePath):
-            return type(value)(self(str(value)))
-        if isinstance(value, bytes):
-            return self(value.decode("latin-1")).encode("latin-1")
-        if isinstance(value, Struct):
-            fields = {name: self._value(getattr(value, name)) for name in value.__struct_fields__}
-            return msgspec.structs.replace(value, **fields)
-        if isinstance(value, BaseException):
-            return self.error(value)
-        if isinstance(value, Mapping):
-            return {self._value(key): self._value(one) for key, one in value.items()}
-        if type(value) in (list, tuple, set, frozenset):
-            return type(value)(self._value(one) for one in value)
-        return value
+    def _masked(self, text: str) -> str:
+        return _USERINFO.sub(MASK, self._known.sub(MASK, text))
 
 
 class _Filter(logging.Filter):
@@ -98,7 +85,7 @@ class _Filter(logging.Filter):
             record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         record.exc_info = None
         for name, value in vars(record).items():
-            vars(record)[name] = self._redact.value(value)
+            vars(record)[name] = _mapped(value, self._redact)
         return True
 
 
@@ -138,6 +125,26 @@ def _from_file(path: Path, what: str) -> str:
 def _one_line(value: str, where: str) -> str:
     if not value.isprintable():
         raise ConfigError(f"{where}: holds more than one line, or control characters")
+    return value
+
+
+def _mapped(value: Any, clean: Callable[[str], str]) -> Any:
+    """Return a value with every text in it cleaned."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, PurePath):
+        return type(value)(clean(str(value)))
+    if isinstance(value, bytes):
+        return clean(value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    if isinstance(value, Struct):
+        fields = {name: _mapped(getattr(value, name), clean) for name in value.__struct_fields__}
+        return msgspec.structs.replace(value, **fields)
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {clean(str(value))}"
+    if isinstance(value, Mapping):
+        return {_mapped(key, clean): _mapped(one, clean) for key, one in value.items()}
+    if type(value) in (list, tuple, set, frozenset):
+        return type(value)(_mapped(one, clean) for one in value)
     return value
 
 
