@@ -333,6 +333,24 @@ def test_a_name_with_signs_is_taken_as_it_is(server: Server, tmp_path: Path) -> 
     assert blobs.url("a b%20é?#1.mp3") == "s3://corpus/talks 100%/a b%20é?#1.mp3"
 
 
+def test_an_object_opened_by_its_own_folder_is_checked_by_its_whole_address(
+    blobs: Blobs, server: Server, tmp_path: Path
+) -> None:
+    _, key, _ = made(tmp_path, b"sound")
+    server.put(f"{tmp_path.name}/store/{key}", b"noise")
+    folder, _, name = blobs.url(key).rpartition("/")
+    with pytest.raises(BlobError, match="is broken"):
+        open_blobs(folder).get(name, tmp_path / "back")
+
+
+def test_somebody_else_s_name_that_looks_like_a_hash_promises_nothing(
+    blobs: Blobs, server: Server, tmp_path: Path
+) -> None:
+    server.put(f"{tmp_path.name}/store/{'ab' * 32}.wav", b"sound")
+    blobs.get(f"{'ab' * 32}.wav", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == b"sound"
+
+
 def test_a_key_that_leads_elsewhere_is_refused_before_anything_is_asked(
     blobs: Blobs, server: Server, tmp_path: Path
 ) -> None:
@@ -378,8 +396,8 @@ def test_a_gibibyte_passes_in_flat_memory(blobs: Blobs, tmp_path: Path) -> None:
         "blobs.check()\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "sha256 = sha256_file(path)\n"
-        "blobs.put(path, f'originals/{sha256}.wav', sha256)\n"
-        "blobs.get(f'originals/{sha256}.wav', path.with_name('back'))\n"
+        "blobs.put(path, f'originals/{sha256[:2]}/{sha256}.wav', sha256)\n"
+        "blobs.get(f'originals/{sha256[:2]}/{sha256}.wav', path.with_name('back'))\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

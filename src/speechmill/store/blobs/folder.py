@@ -48,7 +48,7 @@ class FolderBlobs:
         source = self._path(key)
         with _failures(source), atomic(path) as temporary:
             found = _copy(source, temporary)
-            _check(source, found, content_hash(key) or found)
+            _check(source, found, content_hash(source.as_posix()) or found)
 
     def exists(self, key: str) -> bool:
         path = self._path(key)

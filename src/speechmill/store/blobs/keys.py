@@ -11,7 +11,7 @@ from speechmill.core.errors import BlobError
 from speechmill.core.files import TEMPORARY
 
 MAX_BYTES = 1024  # of a key, in S3
-_CONTENT_HASH = re.compile(r"(?:^|/)([0-9a-f]{64})(?:\.[^/]*)?$")
+_CONTENT_HASH = re.compile(r"(?:^|/)(?:originals|captions)/([0-9a-f]{2})/(\1[0-9a-f]{62})\.[^/]*$")
 
 
 class Blob(Struct, frozen=True):
@@ -58,10 +58,13 @@ def check_key(key: str) -> str:
     raise BlobError(f"{key[:200]!r} is no key: {wrong} in it", permanent=True)
 
 
-def content_hash(key: str) -> str | None:
-    """Return the SHA-256 that a key promises its object to have."""
-    found = _CONTENT_HASH.search(key)
-    return found.group(1) if found else None
+def content_hash(name: str) -> str | None:
+    """Return the SHA-256 that an object of ours promises to have; None for names that only look like a hash.
+
+    name: a key, or a whole address.
+    """
+    found = _CONTENT_HASH.search(name)
+    return found.group(2) if found else None
 
 
 def is_unfinished(key: str) -> bool:

@@ -144,7 +144,7 @@ class ObjectBlobs:
                 for chunk in self._read(key):
                     state.update(chunk)
                     file.write(chunk)
-            promised = content_hash(key)
+            promised = content_hash(self.url(key))
             if promised not in (None, state.hexdigest()):
                 raise _broken(f"{self.address}/{key}")
 
