@@ -9,6 +9,7 @@ import functools
 import random
 import time
 from collections import deque
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from speechmill.core import registry
@@ -100,6 +101,14 @@ class PlatformCrawl:
             self._is_over = True
             self.bell.ring()
 
+    def _begin(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task, unless another one has failed so badly that the crawl ends."""
+        try:
+            group.create_task(work)
+        except RuntimeError:  # the group shuts down; its end raises what went wrong
+            work.close()
+            self._is_over = True
+
     async def remember(self) -> None:
         """Write how the ways are, where that changed."""
         states = self._ways.states()
@@ -130,7 +139,7 @@ class PlatformCrawl:
             hungry.asking = True
             self._asking += 1
             self.bell.rung += 1
-            group.create_task(self._ask_page(hungry))
+            self._begin(group, self._ask_page(hungry))
 
     def _hungry(self) -> Followed | None:
         """Return the listing to be asked next; none while enough is ready."""
@@ -203,7 +212,7 @@ class PlatformCrawl:
             if found is None:
                 self._ground.room.release()
                 return
-            group.create_task(self._visit(*found))
+            self._begin(group, self._visit(*found))
 
     async def _next(self) -> tuple[Job, Turn] | None:
         """Return the next visit, when its time has come; None: there will be none."""
