@@ -11,7 +11,8 @@ from speechmill.core import registry
 from speechmill.core.errors import ConfigError, FetchError
 from speechmill.core.remote import CaptionTrack, Ref
 from speechmill.sources import _http, internet_archive
-from speechmill.sources.internet_archive import Config, _query, _read_item
+from speechmill.sources._archive_items import read_item
+from speechmill.sources.internet_archive import Config, _query
 
 from .platforms import listed, opened, refused
 
@@ -23,7 +24,7 @@ def librivox(replica, tmp_path):
 
 
 def _item(files, **metadata):
-    return _read_item("book", {"files": files, "metadata": {"identifier": "book", **metadata}}, 1000)
+    return read_item("book", {"files": files, "metadata": {"identifier": "book", **metadata}}, 1000)
 
 
 def _file(name, **fields):
@@ -216,7 +217,7 @@ def test_files_that_are_no_recordings_are_left_out():
 )
 def test_odd_answers_are_told_apart(answer, kind):
     with pytest.raises(FetchError) as caught:
-        _read_item("book", answer, 1000)
+        read_item("book", answer, 1000)
     assert caught.value.kind == kind
 
 

@@ -88,7 +88,7 @@ _PIECES = [
 ]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     before=st.lists(st.sampled_from(_PIECES), max_size=6),
     refusal=st.sampled_from(_REFUSALS),
@@ -101,7 +101,7 @@ def test_nothing_that_reserves_rights_is_open(before, refusal, after, glue):
     assert strictest(["CC0", text, "CC BY 4.0"]).state == "standard"
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     text=st.text(max_size=200),
     open_one=st.sampled_from(["CC BY 4.0", "CC0", "https://creativecommons.org/licenses/by/4.0/"]),

@@ -131,6 +131,18 @@ def test_a_database_that_lags_is_waited_for(replica, commons):
     assert (error.kind, error.reason, error.retry_after) == ("rate", "maxlag", 7.0)
 
 
+def test_subtitles_wait_for_the_database_too(replica, commons):
+    described = commons.describe(_asked(1000))
+    replica.control(sites={"wikimedia_commons": {"lag": 9.5}})
+    assert refused(commons.captions, described, [], ["manual"]).kind == "rate"
+
+
+def test_the_site_is_told_who_asks(replica, commons):
+    commons.discover(None)
+    agents = replica.statistics()["user_agents"]["commons.wikimedia.org"]
+    assert agents == ["speechmill (+https://pypi.org/project/speechmill)"]
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [

@@ -109,7 +109,7 @@ def read_feed(content: bytes, url: str) -> Feed:
     if _says_yes(channel, "podcast:block") or _says_yes(channel, "itunes:block"):
         raise FetchError("permanent", "feed-blocked", "the feed asks directories not to take it up")
     whole = _Channel(channel, url, root.get(_LANG))
-    entries = (whole.entry(_children(item)) for item in channel.get(items, ())[: _answers.MAX_ENTRIES])
+    entries = (whole.entry(_children(item)) for item in channel.get(items, ()))
     return Feed(
         _text(channel, "title", "atom:title"),
         _text(channel, "podcast:guid"),

@@ -54,7 +54,7 @@ _DENIAL = re.compile(
 class Licence(Struct, frozen=True):
     """What a text says."""
 
-    state: str  # cc-by, public-domain, standard or unstated
+    state: str  # cc-by, public-domain, standard, unstated; failed where the answer had no place for it
     name: str | None = None  # "CC BY-SA"; of what is not recognised the text as it stands
     version: str | None = None  # "4.0"
 
@@ -174,7 +174,7 @@ def rights_of(
     return Rights(
         licence.title,
         licence.state,
-        evidence=evidence if licence.state != "unstated" else None,
+        evidence=None if licence.state in ("unstated", "failed") else evidence,
         attribution=attribution,
         title=title,
         author=author,

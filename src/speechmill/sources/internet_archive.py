@@ -2,15 +2,13 @@
 """The Internet Archive, LibriVox with it: one recording for each audio file that somebody uploaded.
 
 Listings come from the scraping interface (search/v1/scrape, with cursors), everything else from /metadata/ITEM. An
-item is a book or a show; of its files the uploaded ones are taken, and of each only one form, never a derived MP3 and
-Ogg of the same chapter beside it.
+item is a book or a show; see `_archive_items` for which of its files are taken.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -20,9 +18,9 @@ from msgspec import Struct
 from speechmill.core.errors import ConfigError, FetchError
 from speechmill.core.remote import Caption, CaptionTrack, Description, Fetched, Page, Ref, Wanted
 from speechmill.sources import Connection, _answers, _captions, _media
+from speechmill.sources._archive_items import AudioFile, Item, read_item
 from speechmill.sources._http import Client
-from speechmill.sources._languages import language_of
-from speechmill.sources._licences import Licence, denies, rights_of, strictest
+from speechmill.sources._licences import rights_of
 
 VERSION = "1"
 REQUIRES = ("urllib3>=2",)
@@ -30,12 +28,10 @@ BUDGET = 500  # items an hour: a library's servers
 HOSTS = ("archive.org", "*.archive.org")
 SHORTHAND = "query"
 _SITE = "https://archive.org"
-_FIELDS = "identifier,title,creator,date,publicdate,language,downloads"
+_FIELDS = "identifier,title,downloads"
 _LISTED = 100  # items a scrape; its least
 _OPENED = 10  # items whose files are listed in one page of ours
 _MAX_HELD = 64  # items whose metadata is kept: a book's chapters are visited one after the other
-_LOSSLESS = ("flac", "wav", "aiff", "aif", "shn", "ape")
-_RATES = re.compile(r"[_-](?:\d{2,3}kb(?:ps)?|vbr)(?:_mp3)?$", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -53,34 +49,6 @@ class _Place(Struct, frozen=True):
 
     scrape: str | None = None
     done: int = 0
-
-
-class _File(Struct, frozen=True):
-    """One recording of an item, in the form that is fetched."""
-
-    id: str
-    name: str  # of the form that is fetched
-    extension: str
-    title: str | None
-    duration: float | None
-    size: int | None
-    sha1: str | None
-    md5: str | None
-    captions: tuple[tuple[str, CaptionTrack], ...]  # names of files
-
-
-class _Item(Struct, frozen=True):
-    """What is read of /metadata/ITEM."""
-
-    identifier: str
-    title: str | None
-    author: str | None
-    date: str | None
-    language: str | None
-    category: str | None
-    licence: Licence
-    licence_field: str | None
-    files: tuple[_File, ...]
 
 
 def kind(config: Config) -> str:
@@ -105,7 +73,7 @@ class Backend:
         self._config = config
         self._client = Client(connection, HOSTS)
         self._max_bytes = connection.max_bytes
-        self._held: dict[str, _Item] = {}
+        self._held: dict[str, Item] = {}
         self._scraped: tuple[str | None, Sequence[Mapping[str, Any]], str | None] | None = None
 
     @property
@@ -221,7 +189,7 @@ class Backend:
     def close(self) -> None:
         self._client.close()
 
-    def _find(self, id: str) -> tuple[_Item, _File]:
+    def _find(self, id: str) -> tuple[Item, AudioFile]:
         identifier, _, name = id.partition("~")
         item = self._item(identifier)
         for file in item.files:
@@ -231,13 +199,13 @@ class Backend:
             "permanent", "gone-from-item" if name else "no-audio", f"{_page(identifier)} has no such audio"
         )
 
-    def _item(self, identifier: str) -> _Item:
+    def _item(self, identifier: str) -> Item:
         """Read an item's metadata, or return it from before. Raises FetchError "permanent" for dark ones."""
         if identifier not in self._held:
             if not _identifier(identifier):
                 raise FetchError("permanent", "no-identifier", repr(identifier[:60]))
             answer = self._client.json(f"{_SITE}/metadata/{quote(identifier, safe='')}")
-            item = _read_item(identifier, answer, self._max_bytes)
+            item = read_item(identifier, answer, self._max_bytes)
             while len(self._held) >= _MAX_HELD:
                 del self._held[next(iter(self._held))]
             self._held[identifier] = item
@@ -269,142 +237,6 @@ def _download(identifier: str, name: str) -> str:
     return f"{_SITE}/download/{identifier}/{quote(name)}"
 
 
-def _title(item: _Item, file: _File) -> str:
+def _title(item: Item, file: AudioFile) -> str:
     """Name a chapter with its book."""
     return ": ".join(dict.fromkeys(part for part in (item.title or item.identifier, file.title) if part))
-
-
-def _read_item(identifier: str, answer: Any, max_bytes: int) -> _Item:
-    if not isinstance(answer, dict):
-        raise FetchError("format", "unknown-answer", f"{_SITE}/metadata/{identifier} is no object")
-    if not answer or answer.get("error") == "not found":
-        raise FetchError("permanent", "not-found", f"there is no item {identifier}")
-    stated = _answers.mapping(answer.get("metadata"))
-    if answer.get("is_dark") or answer.get("nodownload"):
-        raise FetchError("permanent", "dark", f"{identifier} was taken out of circulation")
-    if str(stated.get("access-restricted-item", "")).lower() in ("true", "1"):
-        raise FetchError("permanent", "restricted", f"{identifier} is lent or kept for some readers")
-    if not stated or not isinstance(answer.get("files"), list):
-        raise FetchError("incomplete", "no-metadata", f"the answer for {identifier} has no metadata or no files")
-    languages = [language_of(name) for name in _answers.texts(stated.get("language"))]
-    language = languages[0] if len(set(languages)) == 1 else None  # of several none is that of a given file
-    licence, field = _licence(stated)
-    return _Item(
-        identifier,
-        _answers.plain(next(iter(_answers.texts(stated.get("title"))), None)),
-        ", ".join(_answers.texts(stated.get("creator"))[:10]) or None,
-        _date(stated),
-        language,
-        next(iter(_answers.texts(stated.get("collection"))), None),
-        licence,
-        field,
-        tuple(_files(identifier, _answers.entries(answer["files"]), language, max_bytes)),
-    )
-
-
-def _date(stated: Mapping[str, Any]) -> str | None:
-    """Return the work's date where it is a whole one, or else when the item was published."""
-    dates = (text for name in ("date", "publicdate", "addeddate") for text in _answers.texts(stated.get(name))[:1])
-    return next((found for found in map(_answers.date, dates) if found), None)
-
-
-def _licence(stated: Mapping[str, Any]) -> tuple[Licence, str | None]:
-    """Return the licence of `licenseurl`, unless `rights` says otherwise; of `rights` alone where there is no other."""
-    addresses, words = _answers.texts(stated.get("licenseurl")), _answers.texts(stated.get("rights"))
-    if addresses:  # prose in `rights` then only counts where it takes something back
-        return strictest([*addresses, *filter(denies, words)]), "licenseurl"
-    return strictest(words), "rights" if words else None
-
-
-def _files(identifier: str, rows: Sequence[Mapping[str, Any]], language: str | None, max_bytes: int) -> list[_File]:
-    """Return one form of every recording, in the order of the item's list."""
-    named = [row for row in rows if _file_name(row) and not _is_true(row.get("private"))]
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for row in named:
-        if _is_recording(row):
-            groups.setdefault(_root(row), []).append(row)
-    texts = [row["name"] for row in named if row["name"].lower().endswith((".srt", ".vtt"))]
-    found = []
-    for root, forms in groups.items():
-        best = min(forms, key=lambda row: _order(row, max_bytes))
-        beside = tuple(_beside(root, texts, language))
-        found.append(_file(identifier, root, best, forms, beside))
-    return found
-
-
-def _file_name(row: Mapping[str, Any]) -> bool:
-    """Tell whether a row has a name that can be asked for."""
-    name = row.get("name")
-    return isinstance(name, str) and 0 < len(name) < 500 and ".." not in name.split("/") and name.isprintable()
-
-
-def _is_true(value: Any) -> bool:
-    return str(value).lower() in ("true", "1")
-
-
-def _is_recording(row: Mapping[str, Any]) -> bool:
-    """Tell whether a file is one that somebody uploaded, or made of one; samples are none."""
-    if _media.extension_of(row["name"]) is None:
-        return False
-    return row.get("source") in ("original", "derivative") and "sample" not in str(row.get("format", "")).lower()
-
-
-def _root(row: Mapping[str, Any]) -> str:
-    """Return what all forms of one recording share: the uploaded file's name without extension and bit rate."""
-    original = row.get("original")
-    name = original if row.get("source") == "derivative" and isinstance(original, str) and original else row["name"]
-    return _RATES.sub("", re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name))
-
-
-def _order(row: Mapping[str, Any], max_bytes: int) -> tuple[bool, bool, bool, str]:
-    """Order forms: what may be fetched, what was uploaded, what lost nothing."""
-    size = _answers.number(row.get("size"))
-    lossy = not row["name"].lower().endswith(_LOSSLESS)
-    return (size is not None and size > max_bytes, row.get("source") != "original", lossy, row["name"])
-
-
-def _file(
-    identifier: str,
-    root: str,
-    best: Mapping[str, Any],
-    forms: Iterable[Mapping[str, Any]],
-    beside: tuple[tuple[str, CaptionTrack], ...],
-) -> _File:
-    durations = (_answers.seconds(row.get("length")) for row in (best, *forms))
-    return _File(
-        f"{identifier}~{_safe(root)}",
-        best["name"],
-        _media.extension_of(best["name"]) or "bin",
-        next((title for row in (best, *forms) if (title := _answers.plain(row.get("title")))), None),
-        next((duration for duration in durations if duration), None),
-        _answers.whole(best.get("size")),
-        _digest(best.get("sha1"), 40),
-        _digest(best.get("md5"), 32),
-        beside,
-    )
-
-
-def _safe(root: str) -> str:
-    """Return a name for a file of an item: its own where that is plain, or else a digest of it.
-
-    >>> _safe("chapter_01"), _safe("CD 1/Chương 1")
-    ('chapter_01', 'e16afe3e9003')
-    """
-    plain = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,80}", root)
-    return root if plain else hashlib.sha256(root.encode(errors="replace")).hexdigest()[:12]
-
-
-def _digest(value: Any, length: int) -> str | None:
-    written = _answers.text(value)
-    return written.lower() if written and re.fullmatch(rf"[0-9a-fA-F]{{{length}}}", written) else None
-
-
-def _beside(root: str, names: Sequence[str], language: str | None) -> Iterable[tuple[str, CaptionTrack]]:
-    """Yield captions of a recording: root.srt, root.vi.vtt; those of a recogniser are called root.asr.srt."""
-    for name in names:
-        stem = name.rpartition(".")[0]
-        if stem != root and not stem.startswith(root + "."):
-            continue
-        marks = [mark for mark in stem[len(root) :].lower().split(".") if mark]
-        spoken = next((code for mark in marks if mark != "asr" and (code := language_of(mark))), language)
-        yield name, CaptionTrack(spoken or "und", "automatic" if "asr" in marks else "manual")

@@ -26,6 +26,7 @@ HOSTS = ()
 _COUNT = 100  # videos a page; the most that instances give
 _MAX_START = 100_000  # videos of one listing
 _MAX_HELD = 16
+_MAX_BYTES = 4 << 20  # of an answer; a hundred videos are some 300 kB
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9A-Za-z]{22}")
 _HANDLE = re.compile(r"[\w.-]{1,80}(?:@[\w.-]{1,120}(?::\d{1,5})?)?")
 _LABELS = {  # of licences, which an instance's operator can change: the number alone is no licence
@@ -130,7 +131,9 @@ class Backend:
             ids = [_video_id(video) for video in self._config.videos]
             return Page(tuple(Ref("peertube", id, f"{self._base}/w/{id}") for id in ids))
         start = int(cursor or 0)
-        answer = self._client.json(f"{self._base}/api/v1/{_path(self._config)}", params=_params(self._config, start))
+        answer = self._client.json(
+            f"{self._base}/api/v1/{_path(self._config)}", params=_params(self._config, start), max_bytes=_MAX_BYTES
+        )
         if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
             raise FetchError("format", "unknown-answer", f"{self._base} answered no list of videos")
         rows = _answers.entries(answer["data"])
@@ -209,7 +212,7 @@ class Backend:
         if id not in self._held:
             if not _is_id(id):
                 raise FetchError("permanent", "no-video-id", repr(id[:60]))
-            answer = self._client.json(self._api(id))
+            answer = self._client.json(self._api(id), max_bytes=_MAX_BYTES)
             if not isinstance(answer, dict) or not ("files" in answer or "streamingPlaylists" in answer):
                 raise FetchError("incomplete", "no-details", f"{self._api(id)} answered without files")
             _check_public(answer)

@@ -17,7 +17,7 @@ import msgspec
 from speechmill.core.errors import ConfigError, FetchError
 from speechmill.core.remote import Caption, CaptionTrack, Description, Fetched, Page, Ref, Wanted
 from speechmill.sources import Connection, _answers, _captions, _media
-from speechmill.sources._http import Client
+from speechmill.sources._http import Client, Response
 from speechmill.sources._languages import language_of
 from speechmill.sources._licences import OPEN, Licence, denies, rights_of, strictest
 
@@ -126,7 +126,9 @@ class Backend:
                 "trackformat": "srt",
                 "maxlag": str(_MAX_LAG_S),
             }
-            return _captions.as_webvtt(self._client.get(_API, params=params, max_bytes=_captions.MAX_BYTES).content)
+            response = self._client.get(_API, params=params, max_bytes=_captions.MAX_BYTES)
+            _check_captions(response)
+            return _captions.as_webvtt(response.content)
 
         return _captions.gather((track for track in tracks if track.language in codes), fetched)
 
@@ -171,15 +173,27 @@ class Backend:
         """Ask the API, whose refusals come with status 200."""
         common = {"action": "query", "format": "json", "formatversion": "2", "maxlag": str(_MAX_LAG_S)}
         response = self._client.get(_API, params=common | dict(params))
-        try:
-            answer = msgspec.json.decode(response.content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise FetchError("incomplete", "broken-json", f"{len(response.content)} bytes that are no JSON") from error
+        answer = _decoded(response)
         if not isinstance(answer, dict):
             raise FetchError("format", "unknown-answer", "the API answered no object")
         if "error" in answer:
             raise _refusal(_answers.mapping(answer["error"]), response.headers)
         return answer
+
+
+def _check_captions(response: Response) -> None:
+    """Raise FetchError where the answer is an error in JSON: one that won't pass costs these captions alone."""
+    if not response.content.lstrip().startswith(b"{"):
+        return
+    error = _refusal(_answers.mapping(_answers.mapping(_decoded(response)).get("error")), response.headers)
+    raise error if error.kind in ("rate", "net") else FetchError("permanent", "no-captions", error.detail)
+
+
+def _decoded(response: Response) -> Any:
+    try:
+        return msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FetchError("incomplete", "broken-json", f"{len(response.content)} bytes that are no JSON") from error
 
 
 def _refusal(error: Mapping[str, Any], headers: Mapping[str, str]) -> FetchError:
