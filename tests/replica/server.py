@@ -87,7 +87,9 @@ class Proxy:
                 await send(writer, request, Answer(status=407, headers=CHALLENGE), None)
             elif self.settings.silent:
                 await self._keep_silent(reader)
-            elif await self._answer(request, writer) or headers.get("connection", "").lower() == "close":
+            else:
+                await self._answer(request, writer)
+            if headers.get("connection", "").lower() == "close":
                 return
 
     def _knows(self, credentials: tuple[str, str]) -> bool:
@@ -158,8 +160,7 @@ class Proxy:
         writer.write(greeting)
         await writer.start_tls(self._certificates.context(tunnel.host))
 
-    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
-        """Answer a request; return whether that was the last on this connection."""
+    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         world, egress = self.world, self.egress
         checks = egress.counts["bot_checks"]
         world.running += 1
@@ -174,7 +175,6 @@ class Proxy:
                 await asyncio.sleep(wait)
             await send(writer, request, answer, settings.bytes_per_s)
             egress.bot_seen |= checked  # only now: what comes before it is not to blame
-            return answer.headers.get("Connection") == "close"
         finally:
             world.running -= 1
             egress.running -= 1

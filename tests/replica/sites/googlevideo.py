@@ -21,7 +21,7 @@ STREAM = """#EXTM3U
 #EXTINF:5.0,
 https://rr1---sn-replica.googlevideo.com/segment/itag/91/1.ts
 """
-FORBIDDEN = Answer(status=403, headers={"Connection": "close"})
+FORBIDDEN = Answer(status=403)
 
 
 def answer(request: Request, world: World) -> Answer:

@@ -33,8 +33,7 @@ HOSTS = ("www.youtube.com", "youtube.com", "m.youtube.com", "music.youtube.com",
 INTERFACE = "/youtubei/v1/"
 SHORT_LIVED = ("bad-json", "dropped", "server-error", "too-many")  # faults of `player` below its own answer
 PLAYER_SCRIPT = "var player = {signatureTimestamp: 20000};"
-# Closed, because yt-dlp leaves the connections of pages that fail to the garbage collector, which warns of open ones.
-NOT_FOUND = Answer(b"<title>404 Not Found</title>", "text/html", 404, {"Connection": "close"})
+NOT_FOUND = Answer(b"<title>404 Not Found</title>", "text/html", 404)
 NO_PLAYLIST = "The playlist does not exist."
 
 
