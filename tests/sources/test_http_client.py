@@ -89,6 +89,16 @@ def test_a_redirect_is_followed_and_the_last_address_said(site, client):
     assert client.num_requests == 2
 
 
+def test_a_header_for_one_site_is_not_sent_to_another(site, client):
+    site.pages["/"] = answer(status=302, location="/b")
+    site.pages["/b"] = answer(status=302, location=f"http://other.example:{site.port}/c")
+    site.pages["/c"] = answer(b"here")
+    client.get(_url(site), headers={"Authorization": "Bearer s3cret", "X-Api-Key": "s3cret", "Accept": "text/xml"})
+    assert [asked.headers.get("authorization") for asked in site.asked] == ["Bearer s3cret", "Bearer s3cret", None]
+    assert "s3cret" not in str(site.asked[2].headers)
+    assert site.asked[2].headers["accept"] == "text/xml"
+
+
 def test_a_redirect_with_raw_utf8_is_followed(site, client):
     site.pages["/"] = answer(status=302, location="/tập 1".encode().decode("latin-1"))
     site.pages["/t%E1%BA%ADp%201"] = answer(b"here")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from speechmill.core.errors import FetchError
-from speechmill.sources import Connection, _http
+from speechmill.sources import Connection, _http, _http_pace
 from speechmill.sources._http import Client
 from speechmill.sources._robots import read_robots
 
@@ -175,21 +175,48 @@ def test_of_endless_rules_the_beginning_is_read(site, client):
     assert client.get(_url(site, "/b")).content == b"x"
 
 
-def test_a_crawl_delay_is_waited(site, client, waits, monkeypatch):
-    monkeypatch.setattr(_http.time, "monotonic", lambda: 1000.0)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1_000_000.0]
+    monkeypatch.setattr(_http_pace.time, "time", lambda: now[0])
+    return now
+
+
+def test_a_crawl_delay_is_waited(site, client, waits, clock):
     site.pages |= {"/robots.txt": answer(b"User-agent: *\nCrawl-delay: 7"), "/a": answer(b"x")}
     client.get(_url(site, "/a"))
     assert waits == []
     client.get(_url(site, "/a"))
     assert waits == [7.0]
+    clock[0] += 100
+    client.get(_url(site, "/a"))
+    assert waits == [7.0]
 
 
-def test_a_long_crawl_delay_is_the_crawlers_to_wait(site, client, waits, monkeypatch):
-    monkeypatch.setattr(_http.time, "monotonic", lambda: 1000.0)
+def test_clients_that_share_a_folder_share_a_crawl_delay(site, connection, waits, clock, tmp_path):
+    site.pages |= {"/robots.txt": answer(b"User-agent: *\nCrawl-delay: 7"), "/a": answer(b"x")}
+    for number in range(3):
+        own = msgspec.structs.replace(connection, folder=tmp_path / str(number), pace=tmp_path)
+        one = Client(own, [f"http://files.example:{site.port}"], robots=True)
+        one.get(_url(site, "/a"))
+        one.close()
+    assert waits == [7.0, 14.0]
+
+
+def test_a_long_crawl_delay_is_the_crawlers_to_wait(site, client, waits, clock):
     site.pages |= {"/robots.txt": answer(b"User-agent: *\nCrawl-delay: 600"), "/a": answer(b"x")}
     client.get(_url(site, "/a"))
-    error = _failure(client, _url(site, "/a"))
-    assert (error.kind, error.reason, error.retry_after) == ("rate", "crawl-delay", 600.0)
+    for _ in range(2):  # a turn that is not taken is nobody's
+        error = _failure(client, _url(site, "/a"))
+        assert (error.kind, error.reason, error.retry_after) == ("rate", "crawl-delay", 600.0)
+    assert waits == []
+
+
+def test_a_clock_that_was_set_back_stops_nobody(site, client, waits, clock):
+    site.pages |= {"/robots.txt": answer(b"User-agent: *\nCrawl-delay: 7"), "/a": answer(b"x")}
+    client.get(_url(site, "/a"))
+    clock[0] -= 100_000
+    client.get(_url(site, "/a"))
     assert waits == []
 
 

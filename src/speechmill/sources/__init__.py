@@ -49,6 +49,7 @@ class Connection(Struct, frozen=True):
     max_bytes: int = 2 << 30  # of one media file
     max_duration_s: float = 36_000.0  # of one recording
     api_key: str | None = None  # of the platform's official interface, where it has one. Never logged
+    pace: Path | None = None  # folder in which workers agree on sites' crawl delays; None: each worker's own
 
 
 class RemoteBackend(Protocol):

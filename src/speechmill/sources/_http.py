@@ -23,6 +23,7 @@ from speechmill.sources import Connection
 from speechmill.sources._http_answers import broken, read_body, read_headers, read_start, refuse_status
 from speechmill.sources._http_download import Download
 from speechmill.sources._http_guard import Target, check_url, read_pattern
+from speechmill.sources._http_pace import Pace
 from speechmill.sources._http_wire import BROKEN, Wire
 from speechmill.sources._robots import MAX_BYTES as MAX_ROBOTS
 from speechmill.sources._robots import Robots, read_robots
@@ -32,6 +33,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _ROBOTS_S = 86_400.0  # how long a robots.txt is believed; RFC 9309 allows no longer
 _LONGEST_PAUSE_S = 30.0  # a longer one is the crawler's to wait
 _ROBOTS_RETRY_S = 300.0  # when a site is asked again whose robots.txt can't be had
+_FOR_ALL = ("accept", "accept-encoding", "range", "if-range")  # headers that hold no secret
 _WAITS_S = (0.5, 2.0, 5.0)  # before a download that broke off goes on
 
 Result = TypeVar("Result")
@@ -61,7 +63,7 @@ class Client:
         self._ask_robots = robots
         self._wire = Wire(connection.proxy)
         self._robots: dict[str, tuple[float, Robots | FetchError]] = {}  # until when, by origin
-        self._next: dict[str, float] = {}  # when an origin with a crawl delay may be asked again
+        self._pace = Pace(connection.pace or connection.folder)
 
     @property
     def num_requests(self) -> int:
@@ -148,7 +150,9 @@ class Client:
                 response.close()
                 if not whole:  # the rest of its body would be taken for the next answer
                     self._wire.drop(target)
-            target = self._next_hop(target, location)
+            target, before = self._next_hop(target, location), target
+            if target.origin != before.origin:  # what was said to one site is not said to another
+                headers = {name: value for name, value in headers.items() if name.lower() in _FOR_ALL}
         raise FetchError("permanent", "too-many-redirects", f"{target.shown} after {_MAX_REDIRECTS} redirects")
 
     def _next_hop(self, target: Target, location: str) -> Target:
@@ -177,14 +181,12 @@ class Client:
             raise FetchError("permanent", "robots-disallow", detail)
         if not robots.delay:
             return
-        now = time.monotonic()
-        wait = self._next.get(target.origin, now) - now
+        wait = self._pace.take_turn(target.origin, robots.delay, _LONGEST_PAUSE_S)
         if wait > _LONGEST_PAUSE_S:
             detail = f"{target.origin} wants {robots.delay:g} s between requests"
             raise FetchError("rate", "crawl-delay", detail, retry_after=wait)
         if wait > 0:
             pause(wait)
-        self._next[target.origin] = max(now, now + wait) + robots.delay
 
     def _robots_of(self, target: Target) -> Robots:
         until, known = self._robots.get(target.origin, (0.0, Robots()))
