@@ -84,6 +84,7 @@ def test_what_an_item_says_of_its_licence_goes_before_its_channel():
         ('<atom:link rel="license" href="https://creativecommons.org/licenses/by/3.0/"/>', "", "cc-by"),
         (BY + "<p:license>cc-by-nd-4.0</p:license>", "", "standard"),
         ("<description>CC BY 4.0</description>", "", "unstated"),
+        (BY * 30, "", "standard"),
     ],
 )
 def test_licences_of_items_channels_and_notices(item, channel, state):

@@ -188,6 +188,17 @@ def test_of_several_forms_one_is_taken_uploaded_before_derived_and_lossless_befo
     ]
 
 
+def test_captions_belong_to_the_recording_whose_name_they_have():
+    names = ["1.mp3", "1.1.mp3", "2_64kb.mp3"]
+    names += ["1.srt", "1.1.srt", "1.pt-br.asr.vtt", "2_64kb.srt", "3.srt", "1.a.b.c.d.srt"]
+    item = _item([_file(name) for name in names], language="eng")
+    assert [[(name, track.language, track.kind) for name, track in file.captions] for file in item.files] == [
+        [("1.srt", "en", "manual"), ("1.pt-br.asr.vtt", "pt-br", "automatic")],
+        [("1.1.srt", "en", "manual")],
+        [("2_64kb.srt", "en", "manual")],
+    ]
+
+
 def test_files_that_are_no_recordings_are_left_out():
     item = _item(
         [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -21,6 +21,8 @@ from speechmill.sources._licences import Licence, denies, strictest
 
 _LOSSLESS = ("flac", "wav", "aiff", "aif", "shn", "ape")
 _RATES = re.compile(r"[_-](?:\d{2,3}kb(?:ps)?|vbr)(?:_mp3)?$", re.IGNORECASE)
+
+_MAX_MARKS = 3  # in a name of captions: language, region, "asr"
 
 
 class AudioFile(Struct, frozen=True):
@@ -104,13 +106,15 @@ def _files(identifier: str, rows: Sequence[Mapping[str, Any]], language: str | N
     for row in named:
         if _is_recording(row):
             groups.setdefault(_root(row), []).append(row)
-    texts = [row["name"] for row in named if row["name"].lower().endswith((".srt", ".vtt"))]
-    found = []
+    beside: dict[str, list[tuple[str, CaptionTrack]]] = {}
+    for row in named:
+        if (found := _captions_of(row["name"], groups, language)) is not None:
+            beside.setdefault(found[0], []).append((row["name"], found[1]))
+    files = []
     for root, forms in groups.items():
         best = min(forms, key=lambda row: _order(row, max_bytes))
-        beside = tuple(_beside(root, texts, language))
-        found.append(_file(identifier, root, best, forms, beside))
-    return found
+        files.append(_file(identifier, root, best, forms, tuple(beside.get(root, ()))))
+    return files
 
 
 def _file_name(row: Mapping[str, Any]) -> bool:
@@ -158,7 +162,7 @@ def _file(
         _media.extension_of(best["name"]) or "bin",
         next((title for row in (best, *forms) if (title := _answers.plain(row.get("title")))), None),
         next((duration for duration in durations if duration), None),
-        _answers.whole(best.get("size")),
+        _answers.whole(best.get("size")) or None,
         _digest(best.get("sha1"), 40),
         _digest(best.get("md5"), 32),
         beside,
@@ -180,12 +184,16 @@ def _digest(value: Any, length: int) -> str | None:
     return written.lower() if written and re.fullmatch(rf"[0-9a-fA-F]{{{length}}}", written) else None
 
 
-def _beside(root: str, names: Sequence[str], language: str | None) -> Iterable[tuple[str, CaptionTrack]]:
-    """Yield captions of a recording: root.srt, root.vi.vtt; those of a recogniser are called root.asr.srt."""
-    for name in names:
-        stem = name.rpartition(".")[0]
-        if stem != root and not stem.startswith(root + "."):
-            continue
-        marks = [mark for mark in stem[len(root) :].lower().split(".") if mark]
-        spoken = next((code for mark in marks if mark != "asr" and (code := language_of(mark))), language)
-        yield name, CaptionTrack(spoken or "und", "automatic" if "asr" in marks else "manual")
+def _captions_of(name: str, roots: Container[str], language: str | None) -> tuple[str, CaptionTrack] | None:
+    """Return which recording a file has captions of: root.srt, root.vi.vtt; a recogniser's are called root.asr.srt."""
+    stem, _, extension = name.rpartition(".")
+    if extension.lower() not in ("srt", "vtt"):
+        return None
+    marks: list[str] = []
+    while (root := _RATES.sub("", stem)) not in roots:
+        stem, dot, mark = stem.rpartition(".")
+        if not dot or len(marks) == _MAX_MARKS:
+            return None
+        marks.append(mark.lower())
+    spoken = next((code for mark in marks if mark != "asr" and (code := language_of(mark))), language)
+    return root, CaptionTrack(spoken or "und", "automatic" if "asr" in marks else "manual")

@@ -40,6 +40,7 @@ _PREFIXES = {
 }
 _LICENCES = ("cc:license", "podcast:license", "dcterms:license", "media:license")
 _NOTICES = ("copyright", "dc:rights", "dcterms:rights", "atom:rights", "media:copyright")
+_MAX_STATEMENTS = 20  # of rights, by one element; every entry is held against its channel's
 _RESOURCE = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource"
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _PAGE = re.compile(rb"\s*(?:<!doctype\s+html|<html)", re.IGNORECASE)
@@ -271,7 +272,10 @@ def _stated(children: _Children, url: str) -> _Stated:
             fields.append(name)
     linked = _links(children, url, "license")
     notices = _texts("".join(element.itertext()) for name in _NOTICES for element in children.get(name, ()))
-    return _Stated(tuple(licences + linked), tuple(notices), tuple(fields + ["atom:link"] * bool(linked)))
+    fields += ["atom:link"] * bool(linked)
+    if len(licences) + len(linked) + len(notices) > _MAX_STATEMENTS:
+        return _Stated(("more statements than a work can have",), (), tuple(fields or ["copyright"]))
+    return _Stated(tuple(licences + linked), tuple(notices), tuple(fields))
 
 
 def _texts(values: Iterable[Any]) -> list[str]:

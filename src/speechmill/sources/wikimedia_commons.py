@@ -139,7 +139,7 @@ class Backend:
         if not url.startswith(_FILES):
             raise FetchError("incomplete", "no-file", f"page {description.id} names no file on {_FILES}")
         extension = _media.extension_of(url, _answers.text(details.get("mime")))
-        size, sha1 = _answers.whole(details.get("size")), _answers.text(details.get("sha1"))
+        size, sha1 = _answers.whole(details.get("size")) or None, _answers.text(details.get("sha1"))
         fetched = self._client.download(url, extension=extension or "bin", expected_size=size)
         return _media.verified(fetched, sha1=sha1)
 
