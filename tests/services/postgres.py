@@ -31,7 +31,13 @@ import pytest
 USER = "crawler"
 PASSWORD = "canary-postgres-password"  # planted: tests look for it where it must not be
 FOLDERS = ("/usr/lib/postgresql/15/bin", "/usr/local/opt/postgresql@15/bin", "/opt/homebrew/opt/postgresql@15/bin")
-SETTINGS = ("fsync=off", "synchronous_commit=on", "full_page_writes=off", "max_connections=120", "shared_buffers=64MB")
+SETTINGS = (
+    "fsync=off",
+    "full_page_writes=off",
+    "max_connections=120",
+    "shared_buffers=64MB",
+    "deadlock_timeout=100ms",
+)
 _ROOT_USER = "postgres"
 
 

@@ -37,8 +37,8 @@ class Address:
 
     @property
     def path(self) -> str | None:
-        """SQLite's file."""
-        return self.url.database if self.url.drivername.startswith("sqlite") else None
+        """SQLite's file; None: it is a server's."""
+        return self.url.database or "" if self.url.drivername.startswith("sqlite") else None
 
     def redacted(self, text: str) -> str:
         """Take the password out of a text."""

@@ -126,7 +126,7 @@ def _keys_after(connection: Connection, last: str) -> dict[str, str]:
     arms = []
     for table in (assets, captions, intents):
         live = _of_live_items(table).add_columns(table.c.key).where(table.c.name > last)
-        first = live.order_by(table.c.name).limit(_PAGE).subquery()
+        first = live.distinct().order_by(table.c.name).limit(_PAGE).subquery()
         arms.append(select(first.c.name, first.c.key))
     merged = union(*arms).subquery()
     rows = connection.execute(select(merged.c.name, merged.c.key).order_by(merged.c.name).limit(_PAGE))

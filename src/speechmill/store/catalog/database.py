@@ -26,6 +26,8 @@ from speechmill.store.catalog.schema import commits, is_postgresql
 
 T = TypeVar("T")
 
+FAILURES = (SQLAlchemyError, sqlite3.Error)  # the second while a connection is made, before SQLAlchemy looks after it
+
 PATIENCE_S = 60.0  # a server that restarts is back by then
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _BUSY_MS = 10_000
@@ -111,14 +113,12 @@ class Database:
             connection = self._engine.raw_connection()
             try:
                 connection.cursor().execute("PRAGMA journal_mode = WAL").close()
-            except sqlite3.Error as error:
-                raise DBAPIError("PRAGMA journal_mode", None, error) from error
             finally:
                 connection.close()
 
         self._patiently(attempt)
 
-    def named(self, error: SQLAlchemyError) -> WorkspaceError:
+    def named(self, error: Exception) -> WorkspaceError:
         """Turn what a driver says into what an operator may read."""
         cause = str(error.orig) if isinstance(error, DBAPIError) else str(error)
         return WorkspaceError(f"{self.address.shown}: {self.address.redacted(' '.join(cause.split()))}")
@@ -133,7 +133,7 @@ class Database:
         while True:
             try:
                 return attempt()
-            except SQLAlchemyError as error:
+            except FAILURES as error:
                 if not is_transient(error) or time.monotonic() + pause > end:
                     raise self.named(error) from None
             time.sleep(pause * random.uniform(0.5, 1.0))
@@ -167,12 +167,12 @@ def _last_number(connection: Connection, slot: str) -> int | None:
     return number
 
 
-def is_transient(error: SQLAlchemyError) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether the same transaction may succeed soon."""
+    if isinstance(cause := getattr(error, "orig", error), sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     if not isinstance(error, DBAPIError):
         return False
-    if isinstance(error.orig, sqlite3.Error):
-        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     state = getattr(error.orig, "sqlstate", None)
     if state is None:  # psycopg says so where the connection itself failed
         return error.connection_invalidated or type(error.orig).__name__ == "OperationalError"

@@ -70,11 +70,11 @@ def save_page(
 
 
 def _by_name(refs: Sequence[Ref]) -> dict[tuple[str, str], Ref]:
-    """Drop what a page lists twice. Sorted, so that two crawlers lock rows in one order."""
+    """Drop what a page lists twice. The listing's order stays: by it items are visited."""
     found: dict[tuple[str, str], Ref] = {}
     for ref in refs:
         found.setdefault((ref.platform, named(ref.id)), ref)
-    return dict(sorted(found.items()))
+    return found
 
 
 def _grouped(refs: Mapping[tuple[str, str], Ref]) -> dict[tuple[str, int], dict[str, Ref]]:

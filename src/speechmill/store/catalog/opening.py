@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from speechmill.core.errors import ConfigError, MissingDependency, WorkspaceError
 
 # What `Catalog` calls: importing them makes them names of the package.
 from speechmill.store.catalog import assets, budgets, discovery, jobs, results, statistics, takedowns, ways  # noqa: F401
 from speechmill.store.catalog.address import Address
-from speechmill.store.catalog.database import Database, is_transient
+from speechmill.store.catalog.database import FAILURES, Database, is_transient
 from speechmill.store.catalog.schema import is_postgresql
 
 HEAD = "0001"  # the newest revision in `migrations/`
@@ -75,17 +75,17 @@ def _when_started(database: Database) -> None:
     while True:
         try:
             return _migrate(database)
-        except SQLAlchemyError as error:
+        except FAILURES as error:
             if not _is_starting(error) or time.monotonic() > end:
                 raise database.named(error) from None
         time.sleep(0.2)
 
 
-def _is_starting(error: SQLAlchemyError) -> bool:
-    if not isinstance(error, DBAPIError) or not is_transient(error):
-        return False
-    on_the_way = "the database system is" in str(error.orig)  # libpq gives no code while connecting
-    return on_the_way or getattr(error.orig, "sqlstate", None) is not None or "locked" in str(error.orig)
+def _is_starting(error: Exception) -> bool:
+    """Whether somebody is there. libpq gives no code while connecting, only a text."""
+    cause = getattr(error, "orig", error)
+    known = isinstance(cause, sqlite3.Error) or getattr(cause, "sqlstate", None) is not None
+    return is_transient(error) and (known or "the database system is" in str(cause))
 
 
 def _migrate(database: Database) -> None:
