@@ -22,7 +22,7 @@ from yt_dlp.networking.exceptions import (
     SSLError,
     TransportError,
 )
-from yt_dlp.utils import DownloadError, GeoRestrictedError, YoutubeDLError
+from yt_dlp.utils import DownloadError, GeoRestrictedError
 
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Kind
@@ -92,15 +92,15 @@ _ADVICE = re.compile(r"\s*(Use --cookies|Also see|For more information|It is rec
 
 def classified(error: BaseException, exchanges: Sequence[Exchange] = ()) -> FetchError:
     """Say what an error of yt-dlp's means. exchanges: what the failed call sent, in order."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if found := _by_type(cause, exchanges):
-            return found
+    found = list(causes(error))
+    for cause in found:
+        if known := _by_type(cause, exchanges):
+            return known
+    innermost = found[-1]
+    if isinstance(innermost, UNFORESEEN):
+        return FetchError("format", "unforeseen-answer", f"{type(innermost).__name__} in yt-dlp")
     # The innermost has the bare text; those around it put names of extractors and ids before it.
-    said = next((cause for cause in reversed(causes) if isinstance(cause, YoutubeDLError)), None)
-    if said is None:
-        return FetchError("format", "unforeseen-answer", f"{type(causes[-1]).__name__} in yt-dlp")
-    return by_text(str(getattr(said, "orig_msg", said)), exchanges)
+    return by_text(str(getattr(innermost, "orig_msg", innermost)), exchanges)
 
 
 def by_text(text: str, exchanges: Sequence[Exchange] = ()) -> FetchError:
@@ -171,7 +171,7 @@ def problem(error: BaseException) -> str:
     return "timeout" if "timed out" in str(error).lower() else "no-connection"
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and what it wraps, the outermost first."""
     seen: set[int] = set()
     current: BaseException | None = error

@@ -27,11 +27,12 @@ from yt_dlp.extractor.youtube import YoutubeSearchIE, YoutubeSearchURLIE, Youtub
 from yt_dlp.networking import Request
 from yt_dlp.networking._requests import RequestsRH
 from yt_dlp.networking.common import Response
+from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import YoutubeDLError
 
 from speechmill.core.errors import ConfigError
 from speechmill.sources import Connection
-from speechmill.sources._youtube_errors import UNFORESEEN, Exchange, HostRefused, classified
+from speechmill.sources._youtube_errors import UNFORESEEN, Exchange, HostRefused, causes, classified
 
 _MAX_REDIRECTS = 5
 
@@ -118,6 +119,9 @@ class Library(yt_dlp.YoutubeDL):  # type: ignore[misc]
         try:
             yield
         except (YoutubeDLError, *UNFORESEEN) as error:
+            for cause in causes(error):
+                if isinstance(cause, HTTPError):
+                    cause.close()  # its body may be unread, and would hold the connection
             raise classified(error, self.exchanges) from None
 
     def extracted(self, url: str, extractor: str) -> dict[str, Any]:
