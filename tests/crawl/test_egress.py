@@ -370,7 +370,7 @@ REPORTS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(REPORTS, st.sampled_from([0.0, 0.5, 30.0]), st.integers(0, 99))
 def test_no_way_is_ever_used_before_its_time_or_beyond_its_limits(steps, spacing_s, seed):
     found = ways("a", "b", "c", spacing_s=spacing_s, seed=seed)
