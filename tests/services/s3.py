@@ -2,7 +2,8 @@
 """A real S3 server over HTTP (moto's) for tests, as a process of its own, with a switch that makes it fail.
 
 It keeps objects in memory, honours If-None-Match, checks no credentials and verifies no checksums: a client must not
-lean on the server for that. Run as a program it prints its port and serves until it is killed.
+lean on the server for that. Run as a program it prints its port and serves until it is killed or its
+stdin is closed.
 
     with S3Server() as server:
         environment = server.environment  # for obstore, and for processes
@@ -48,7 +49,9 @@ class S3Server:
 
     def __init__(self, bucket: str = BUCKET) -> None:
         command = [sys.executable, __file__, bucket]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
         self.bucket = bucket
@@ -72,8 +75,9 @@ class S3Server:
         """End it as kill -9 does; what it held is gone."""
         self._process.kill()
         self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def fail(self, kind: str, *, count: int = 0, share: float = 0.0, match: str = "", seconds: float = 30.0) -> None:
         """Fail the next `count` requests, or a share of all, whose "METHOD /path?query" has `match` (a pattern)."""
@@ -253,8 +257,15 @@ def serve(bucket: str) -> None:
     backend.create_bucket(bucket, "us-east-1")
     application = _Faults(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     print(server.server_port, flush=True)
     server.serve_forever()
+
+
+def _end_with_parent() -> None:
+    """Exit when nobody holds the other end of stdin any more: a test process that was killed leaves no server."""
+    sys.stdin.read()
+    os._exit(0)
 
 
 if __name__ == "__main__":
