@@ -54,7 +54,7 @@ async def serve(world: World, ports: list[int], folder: Path, parent: int | None
     opened = [server.sockets[0].getsockname()[1] for server in servers]
     print(json.dumps({"ports": opened, "ca": str(certificate)}), flush=True)
     while parent is None or os.getppid() == parent:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.2)
 
 
 if __name__ == "__main__":

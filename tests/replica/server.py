@@ -8,6 +8,7 @@ import base64
 import gzip
 import random
 import ssl
+import traceback
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -193,9 +194,16 @@ class Proxy:
             egress.counts["too_many"] += 1
             return Answer(b"Too many requests", status=429, headers=retry_after(wait))
         site = site_of(request.host, self._sites)
-        return site(request, world) if site else Answer(b"No such host", status=502)
+        if site is None:
+            return Answer(b"No such host", status=502)
+        try:
+            return site(request, world)
+        except Exception:
+            traceback.print_exc()  # a fault of the site's module, not one that it plays: stderr is the test's
+            return Answer(BROKEN_SITE, status=500)
 
 
+BROKEN_SITE = b"This site of the replica is broken: its error is on stderr"
 CHALLENGE = {"Proxy-Authenticate": 'Basic realm="replica"'}
 
 

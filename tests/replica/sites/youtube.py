@@ -138,7 +138,8 @@ def _player_value(name: str, request: Request, world: World) -> dict[str, Any]:
         playable = playability(made, world, logged_in=account, country=settings.country)
     if playable is NEEDS_PERSON:
         egress.counts["bot_checks"] += 1
-    client = "WEB" if request.method == "GET" else request.json()["context"]["client"]["clientName"]
+    context = request.json().get("context", {}) if request.method == "POST" else {}
+    client = context.get("client", {}).get("clientName", "WEB")
     return player_value(made, playable, world, client)
 
 
