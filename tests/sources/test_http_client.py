@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import email.utils
 import gzip
@@ -475,14 +476,13 @@ def test_a_proxy_of_another_kind_is_refused(proxy, connection):
     assert "hunter2" not in str(caught.value)
 
 
-def test_socks_passes_the_name_on(site, connection, names):
-    names.clear()
-    site.pages["/"] = answer(b"x")
-    heard = []
+@contextlib.contextmanager
+def _socks(port: int, heard: list[bytes]) -> Iterator[str]:
+    """Yield the address of a SOCKS 5 proxy that leads one connection to a port."""
 
     def serve() -> None:
         sock, _ = server.accept()
-        with sock, socket.create_connection(("127.0.0.1", site.port)) as onward:
+        with sock, socket.create_connection(("127.0.0.1", port)) as onward:
             sock.recv(3)
             sock.sendall(b"\x05\x00")
             heard.append(sock.recv(300))
@@ -495,12 +495,30 @@ def test_socks_passes_the_name_on(site, connection, names):
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=serve)
         thread.start()
-        through = msgspec.structs.replace(connection, proxy=f"socks5h://127.0.0.1:{server.getsockname()[1]}")
-        client = Client(through, ["http://files.example"])
+        yield f"socks5h://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
+def test_socks_passes_the_name_on(site, connection, names):
+    names.clear()
+    site.pages["/"] = answer(b"x")
+    heard: list[bytes] = []
+    with _socks(site.port, heard) as proxy:
+        client = Client(msgspec.structs.replace(connection, proxy=proxy), ["http://files.example"])
         assert client.get("http://files.example/").content == b"x"
         client.close()
-        thread.join()
     assert heard == [b"\x05\x01\x00\x03\x0dfiles.example\x00\x50"]
+
+
+def test_through_socks_tls_is_with_the_site(secure_site, connection, names):
+    names.clear()
+    secure_site.pages["/"] = answer(b"x")
+    heard: list[bytes] = []
+    with _socks(secure_site.port, heard) as proxy:
+        client = Client(msgspec.structs.replace(connection, proxy=proxy), ["files.example"])
+        assert client.get("https://files.example/").content == b"x"
+        client.close()
+    assert heard == [b"\x05\x01\x00\x03\x0dfiles.example\x01\xbb"]
 
 
 def test_the_environments_proxies_are_not_used(site, client, monkeypatch):

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urljoin
 
 import msgspec
 from msgspec import Struct
-from urllib3.response import HTTPResponse
 
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Fetched, Kind
@@ -24,9 +23,12 @@ from speechmill.sources._http_answers import broken, read_body, read_headers, re
 from speechmill.sources._http_download import Download
 from speechmill.sources._http_guard import Target, check_url, read_pattern
 from speechmill.sources._http_pace import Pace
-from speechmill.sources._http_wire import BROKEN, Wire
+from speechmill.sources._http_wire import Wire, broken_errors
 from speechmill.sources._robots import MAX_BYTES as MAX_ROBOTS
 from speechmill.sources._robots import Robots, read_robots
+
+if TYPE_CHECKING:
+    from urllib3.response import HTTPResponse
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -166,7 +168,7 @@ class Client:
         asked = {"User-Agent": self._connection.user_agent, "Accept": "*/*", **headers}
         try:
             return self._wire.ask(target, asked, self._connection.timeout_s)
-        except BROKEN as error:
+        except broken_errors() as error:
             raise broken(target, error, self._way) from error
 
     @property

@@ -9,14 +9,15 @@ import ssl
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-
-import urllib3.exceptions
-from urllib3.response import HTTPResponse
+from typing import TYPE_CHECKING
 
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Kind
 from speechmill.sources._http_guard import Target
-from speechmill.sources._http_wire import BROKEN
+from speechmill.sources._http_wire import broken_errors
+
+if TYPE_CHECKING:
+    from urllib3.response import HTTPResponse
 
 BLOCK = 1 << 16  # bytes that are read at a time
 _LONGEST_WAIT_S = 86_400.0  # a platform that names a later time is asked again after a day
@@ -70,6 +71,8 @@ def retry_after(value: str | None) -> float | None:
 
 def broken(target: Target, error: Exception, proxy: str | None) -> FetchError:
     """Make the error of an answer that did not come."""
+    import urllib3.exceptions
+
     way = "" if proxy is None else f" through {proxy}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return FetchError("net", "certificate", f"{target.origin}{way}: {error.verify_message}")
@@ -98,7 +101,7 @@ def read_start(target: Target, response: HTTPResponse, max_bytes: int, proxy: st
             body += block
             if len(body) >= max_bytes:
                 break
-    except BROKEN as error:
+    except broken_errors() as error:
         raise broken(target, error, proxy) from error
     return bytes(body[:max_bytes])
 

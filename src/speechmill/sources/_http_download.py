@@ -10,16 +10,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-from urllib3.response import HTTPResponse
+from typing import TYPE_CHECKING, Self
 
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Fetched
 from speechmill.sources import Connection
 from speechmill.sources._http_answers import BLOCK, read_headers, refuse_status
 from speechmill.sources._http_guard import Target
-from speechmill.sources._http_wire import BROKEN
+from speechmill.sources._http_wire import broken_errors
+
+if TYPE_CHECKING:
+    from urllib3.response import HTTPResponse
 
 _BROKEN_OFF = "broken-off"
 _SLOWEST = 8 * 1024  # bytes a second; half of speech at 128 kbit/s
@@ -143,7 +144,7 @@ class Download:
                 block = next(blocks)
             except StopIteration:
                 return
-            except BROKEN as error:
+            except broken_errors() as error:
                 raise self._broken_off() from error
             yield block
 

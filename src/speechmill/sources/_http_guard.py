@@ -14,8 +14,6 @@ import socket
 from collections.abc import Sequence
 
 from msgspec import Struct
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
 
 from speechmill.core.errors import FetchError
 
@@ -95,12 +93,14 @@ def read_pattern(text: str) -> Pattern:
 
 def _ascii(name: str) -> str:
     """Write a name of another script as DNS has it."""
+    from urllib3.util import parse_url
+
     if name.isascii():
         return name
     below = "*." if name.startswith("*.") else ""
     try:
         return below + (parse_url("https://" + name.removeprefix("*.")).host or name)
-    except LocationParseError:
+    except ValueError:
         return name  # matches no host
 
 
@@ -109,11 +109,13 @@ def check_url(url: str, patterns: Sequence[Pattern], *, secure: bool = False) ->
 
     A host that is only to be asked with TLS is asked so, whatever scheme its URL has. Raises FetchError "permanent".
     """
+    from urllib3.util import parse_url
+
     if _FORBIDDEN.search(url):
         raise _refused("url-broken", "a URL with control characters or backslashes")
     try:
         parsed = parse_url(url.strip())
-    except (LocationParseError, ValueError) as error:
+    except ValueError as error:
         raise _refused("url-broken", "a URL that can't be read") from error
     if parsed.scheme not in _PORTS or not parsed.host:
         raise _refused("scheme-refused", f"only http and https are asked, not {str(parsed.scheme)[:20]!r}")

@@ -14,8 +14,6 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from msgspec import Struct
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
 
 from speechmill.core.errors import ConfigError, FetchError
 from speechmill.core.types import Rights
@@ -174,9 +172,11 @@ def absolute(base: str, target: str) -> str | None:
     >>> absolute("https://x.example/a/", "B c.mp3#t=1"), absolute("https://x.example/a/", "mailto:a@b")
     ('https://x.example/a/B%20c.mp3', None)
     """
+    from urllib3.util import parse_url
+
     try:
         parsed = parse_url(urljoin(base, target))
-    except (LocationParseError, ValueError):
+    except ValueError:
         return None
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.auth:
         return None

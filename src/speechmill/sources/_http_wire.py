@@ -15,22 +15,27 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
-
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError
-from urllib3.response import HTTPResponse
-from urllib3.util import make_headers
 
 from speechmill.core.errors import ConfigError
 from speechmill.sources import _http_guard
 from speechmill.sources._http_guard import Target
 
-BROKEN = (HTTPError, http.client.HTTPException, OSError, ValueError)  # what a hostile or dead peer makes of a request
+if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection
+    from urllib3.response import HTTPResponse
+
 _CONNECT_S = 10.0  # of one address; a host may have several
 _MAX_HEADERS = 1 << 16  # bytes, of one answer with all its interim ones
 _MAX_OPEN = 8  # connections kept alive; feeds point to many hosts
+
+
+def broken_errors() -> tuple[type[Exception], ...]:
+    """What a dead or hostile peer makes of a request."""
+    from urllib3.exceptions import HTTPError
+
+    return (HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
 class Watch:
@@ -124,6 +129,8 @@ class Proxy:
         return f"{self.scheme}://{self.host}:{self.port}"
 
     def headers(self) -> dict[str, str]:
+        from urllib3.util import make_headers
+
         if self.username is None:
             return {}
         return dict(make_headers(proxy_basic_auth=f"{self.username}:{self.password or ''}"))
@@ -145,7 +152,7 @@ class Wire:
         return context
 
     def ask(self, target: Target, headers: Mapping[str, str], seconds: float) -> HTTPResponse:
-        """Send a GET and return its answer with the body unread. Raises FetchError, or one of BROKEN."""
+        """Send a GET and return its answer with the body unread. Raises FetchError, or one of broken_errors()."""
         self.watch.start(seconds)
         connection = self._open.pop(target.origin, None)
         if connection is not None:
@@ -193,6 +200,8 @@ class Wire:
             connection.close()
 
     def _connect(self, target: Target) -> HTTPConnection:
+        from urllib3.connection import HTTPConnection
+
         connection = HTTPConnection(target.host, target.port)
         connection.auto_open = 0  # never to an address that http.client would look up by itself
         connection.response_class = functools.partial(_answer, self.watch)  # type: ignore[assignment]
@@ -225,6 +234,8 @@ class Wire:
         raise problem or OSError("no address")
 
     def _through_http(self, proxy: Proxy, target: Target) -> socket.socket:
+        from urllib3.connection import HTTPConnection
+
         tunnel = HTTPConnection(proxy.host, proxy.port, timeout=min(_CONNECT_S, self.watch.remaining()))
         tunnel.response_class = functools.partial(_answer, self.watch)  # type: ignore[assignment]
         self.watch.limit_headers()
