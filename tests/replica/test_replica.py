@@ -162,9 +162,10 @@ def test_a_video_without_a_licence_names_none(client: Client) -> None:
 
 
 def test_a_heavy_video_says_the_same(replica: Replica, client: Client) -> None:
-    light = describe(client(), "v0000003000")
+    made = client()
+    light = describe(made, "v0000003000")
     replica.control(weight="realistic")
-    heavy = describe(client(), "v0000003000")
+    heavy = describe(made, "v0000003000")
     for name in ("title", "license", "upload_date", "duration", "channel", "automatic_captions"):
         assert heavy[name] == light[name]
     assert len(heavy["formats"]) == 39
@@ -200,9 +201,10 @@ def test_a_field_of_a_video_can_be_set(replica: Replica, client: Client) -> None
 
 
 def test_a_short_and_a_stream_say_what_they_are(client: Client) -> None:
-    assert describe(client(), "v0000003900")["media_type"] == "short"
-    assert describe(client(), "v0000003930")["live_status"] == "was_live"
-    assert describe(client(), "l0000003939")["live_status"] == "is_live"
+    made = client()
+    assert describe(made, "v0000003900")["media_type"] == "short"
+    assert describe(made, "v0000003930")["live_status"] == "was_live"
+    assert describe(made, "l0000003939")["live_status"] == "is_live"
 
 
 def test_a_player_may_leave_out_date_and_category(replica: Replica, client: Client) -> None:
@@ -307,25 +309,27 @@ def test_a_refusal_reads_as_on_youtube(client: Client, name: str, message: str) 
     ],
 )
 def test_a_broken_player_answer_heals(client: Client, log: Log, name: str, warning: str) -> None:
+    made = client()
     with pytest.raises(DownloadError, match="Failed to extract any player response"):
-        describe(client(), name)
+        describe(made, name)
     assert any(warning in line for line in log.lines)
-    assert describe(client(), name)["duration"] == 20
+    assert describe(made, name)["duration"] == 20
 
 
 def test_a_lost_licence_is_silent_and_comes_back(client: Client) -> None:
-    assert describe(client(), "c0000003000").get("license") is None
-    assert describe(client(), "c0000003000")["license"] == "Creative Commons Attribution license (reuse allowed)"
+    made = client()
+    assert describe(made, "c0000003000").get("license") is None
+    assert describe(made, "c0000003000")["license"] == "Creative Commons Attribution license (reuse allowed)"
 
 
 @pytest.mark.parametrize(
     ("name", "message"), [("f0000003000", "HTTP Error 403"), ("t0000003000", "82496 bytes read, 82496 more expected")]
 )
 def test_broken_media_heal(replica: Replica, client: Client, tmp_path: Path, name: str, message: str) -> None:
-    fetch = {"outtmpl": "%(id)s.%(ext)s", "format": "bestaudio"}
+    made = client(outtmpl="%(id)s.%(ext)s", format="bestaudio")
     with pytest.raises(DownloadError, match=message):
-        client(**fetch).download([WATCH + name])
-    client(**fetch).download([WATCH + name])
+        made.download([WATCH + name])
+    made.download([WATCH + name])
     assert (tmp_path / f"{name}.m4a").read_bytes() == replica.media(name)
 
 
