@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from speechmill.core import registry
 from speechmill.core.errors import FetchError, WorkspaceError
 from speechmill.core.remote import Page
-from speechmill.crawl._connections import connection_of
+from speechmill.crawl._connections import connection_of, jar_of
 from speechmill.crawl._tally import Ending
 from speechmill.crawl.discovery import Followed, Listing
 from speechmill.crawl.egress import BUSY_S, Turn, Ways, ways_of
@@ -80,6 +80,10 @@ class PlatformCrawl:
         self._empty_until = 0.0
         self._remembered: list[EgressState] = []
         self._connections: dict[str, Connection] = {}
+        config = followed[0].listing.config
+        self._cookies, notes = jar_of(ground.job, backend, config, ground.folder.path)
+        for note in notes:
+            ground.note(note)
 
     @classmethod
     async def start(cls, ground: Ground, backend: str, listings: list[Listing]) -> PlatformCrawl:
@@ -490,7 +494,7 @@ class PlatformCrawl:
     def _connection(self, egress: Egress) -> Connection:
         if egress.name not in self._connections:
             self._connections[egress.name] = connection_of(
-                self._ground.job, self.platform, egress, self._ground.folder.path
+                self._ground.job, self.platform, egress, self._ground.folder.path, self._cookies
             )
         return self._connections[egress.name]
 

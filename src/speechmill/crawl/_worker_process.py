@@ -21,6 +21,7 @@ from msgspec import structs
 
 from speechmill.core import registry
 from speechmill.core.errors import FetchError
+from speechmill.crawl.cookies import own_copy, secrets_in
 from speechmill.crawl.redact import Redactor
 from speechmill.crawl.visit import answer_to, fault
 from speechmill.crawl.workers import Answer, Asked, Call, Done, Fault, Limits, Media, backend_name, own_folder
@@ -143,14 +144,17 @@ class Backends:
     def _made(asked: Asked) -> RemoteBackend:
         folder = own_folder(asked.connection.folder, os.getpid())
         folder.mkdir(parents=True, exist_ok=True)
-        connection = structs.replace(asked.connection, folder=folder)
+        cookies = asked.connection.cookies
+        copied = own_copy(cookies, folder) if cookies is not None else None
+        connection = structs.replace(asked.connection, folder=folder, cookies=copied)
         backend: RemoteBackend = registry.require("sources", asked.backend).Backend(asked.config, connection)
         return backend
 
 
 @functools.lru_cache(maxsize=64)
 def _redactor(connection: Connection) -> Redactor:
-    return Redactor([secret for secret in (connection.proxy, connection.api_key) if secret])
+    told = [secret for secret in (connection.proxy, connection.api_key) if secret]
+    return Redactor([*told, *(secrets_in(connection.cookies) if connection.cookies is not None else ())])
 
 
 def _closed(backend: RemoteBackend) -> None:

@@ -37,7 +37,7 @@ from speechmill.store.workspace import Workspace
 
 SHARD = "crawl"  # of the ledger's parts: a run's shards are made later, and read parts of any
 FLUSH_ITEMS = 64
-FLUSH_S = 5.0
+FLUSH_S = 10.0
 AHEAD = 2  # items for each core: one at work and one waiting
 BASE_TIMEOUT_S = 60.0
 MEMORY_MB = 2048
@@ -94,11 +94,13 @@ class Decoder:
             return
         self._schedule(keyed, stored)
 
-    def flush(self) -> None:
-        """Write results that wait."""
+    def flush(self, *, now: bool = True) -> None:
+        """Write results that wait. now: False only where they are many or wait long. Raises what broke the pool."""
         if self._error is not None:
             raise self._error
         with self._lock:
+            if not now and len(self._results) < FLUSH_ITEMS and time.monotonic() - self._flushed < FLUSH_S:
+                return
             results, self._results = self._results, []
             if results:
                 self._ledger.write(self._node.folder, SHARD, self._node.writes, results)
@@ -119,6 +121,7 @@ class Decoder:
         self._pool.join()
         if self._error is None:
             self.flush()
+            self._ledger.compact(self._node.folder)
 
     def _wait_for(self, source: Source, stored: Stored) -> None:
         """Normalise a file that the caller deletes afterwards."""

@@ -37,6 +37,7 @@ from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.spec import Corpus
 from speechmill.store.blobs import Blobs, open_blobs
 from speechmill.store.catalog import Attempt, Catalog
+from speechmill.store.workspace import Workspace
 
 __all__ = ["CrawlJob", "CrawlSummary", "Listing", "Observer", "Progress", "Silent", "crawl", "listings_of", "run_crawl"]
 
@@ -135,18 +136,27 @@ def _interruptible(stop: Stop) -> Iterator[None]:
 class Ground:
     """What the parts of one crawl share."""
 
-    def __init__(self, job: CrawlJob, observer: Observer, stop: Stop, catalog: Catalog, blobs: Blobs) -> None:
+    def __init__(
+        self,
+        job: CrawlJob,
+        observer: Observer,
+        stop: Stop,
+        catalog: Catalog,
+        blobs: Blobs,
+        folder: _folders.OwnFolder,
+        decoder: Decoder | None,
+    ) -> None:
         self.job = job
         self.observer = observer
         self.stop = stop
         self.catalog = catalog
-        self.folder = _folders.OwnFolder(job.workspace)
+        self.folder = folder
+        self.decoder = decoder
         self.owner = self.folder.owner
         self.tally = Tally()
         self.notes: list[str] = []
         self.attempts: list[Attempt] = []
         self.storing = Storing(catalog, blobs, self.owner, self.folder.path)
-        self.decoder = Decoder(job.corpus, blobs, job.caption_kinds) if job.corpus is not None else None
         processes = job.options.processes or Decoder.cores()
         self.workers: Workers = ProcessWorkers(processes, job.options.threads, job.limits)
         self.slots = processes * job.options.threads
@@ -181,13 +191,10 @@ class Ground:
             await asyncio.wait_for(self.stop.wait(), seconds)
 
     async def close(self) -> None:
-        """Let go of processes, threads and temporary files."""
+        """Let go of processes and threads."""
         await self.workers.close()
-        if self.decoder is not None:
-            await asyncio.to_thread(self.decoder.close)
         for pool in (self._rows, self._files):
             await asyncio.to_thread(pool.shutdown)
-        self.folder.remove()
 
 
 async def crawl(job: CrawlJob, observer: Observer, stop: Stop | None = None) -> CrawlSummary:
@@ -232,14 +239,19 @@ def _summary(ground: Ground, endings: list[Ending]) -> CrawlSummary:
 
 @contextlib.asynccontextmanager
 async def _ground(job: CrawlJob, observer: Observer, stop: Stop) -> AsyncIterator[Ground]:
+    Workspace.create(job.workspace)
     with contextlib.ExitStack() as stack:
-        catalog = await asyncio.to_thread(Catalog.open, job.catalog)
-        stack.callback(catalog.close)
+        catalog = stack.enter_context(await asyncio.to_thread(Catalog.open, job.catalog))
         blobs = open_blobs(job.blobs)
         await asyncio.to_thread(blobs.check)
         for dead in _folders.clear_dead(job.workspace):
             await asyncio.to_thread(catalog.renew, dead, 0.0, time.time())
-        ground = Ground(job, observer, stop, catalog, blobs)
+        folder = _folders.OwnFolder(job.workspace)
+        stack.callback(folder.remove)
+        decoder = Decoder(job.corpus, blobs, job.caption_kinds) if job.corpus is not None else None
+        if decoder is not None:
+            stack.callback(decoder.close)
+        ground = Ground(job, observer, stop, catalog, blobs, folder, decoder)
         try:
             yield ground
         finally:
@@ -285,7 +297,7 @@ async def _tick(ground: Ground, platforms: list[PlatformCrawl]) -> None:
             for platform in platforms:
                 await platform.remember()
             if ground.decoder is not None:
-                await ground.files(ground.decoder.flush)
+                await ground.files(functools.partial(ground.decoder.flush, now=False))
             written = time.monotonic()
 
 

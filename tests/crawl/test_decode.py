@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from speechmill.core.remote import Asset, Description, Wanted
+from speechmill.core.types import Rights
+from speechmill.crawl.decode import Decoder
+from speechmill.crawl.handover import source_row
+from speechmill.pipeline.intake import Memory, keyed_as_in
+from speechmill.pipeline.plan import nodes
+from speechmill.pipeline.spec import Corpus, resolve
+from speechmill.store.blobs import Blobs, open_blobs, original_key
+from speechmill.store.catalog import Stored
+from speechmill.store.ledger import Ledger, State
+from speechmill.store.workspace import Workspace
+
+WANTED = Wanted()
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    raw = {"sources": [{"local": {"path": "."}}], "language": "en", "store": "workspace"}
+    found = resolve(raw, tmp_path)
+    Workspace.create(found.store)
+    return found
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return open_blobs(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def decoder(corpus: Corpus, blobs: Blobs) -> Iterator[Decoder]:
+    found = Decoder(corpus, blobs, ("manual",))
+    yield found
+    found.close()
+
+
+def stored(blobs: Blobs, path: Path, number: int = 0) -> Stored:
+    """Put a file into the store, as a visit would have."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    key = original_key(sha256, "wav")
+    blobs.put(path, key, sha256)
+    description = Description("fake", str(number), f"https://fake.test/{number}", "Item", rights=Rights(state="cc-by"))
+    return Stored(number, "q", description, Asset(key, sha256, path.stat().st_size, "wav"), ())
+
+
+def states(corpus: Corpus) -> dict[str, State]:
+    return Ledger(corpus.store).states(nodes(corpus)[0].folder)
+
+
+def key_of(corpus: Corpus, blobs: Blobs, one: Stored) -> str:
+    row = source_row(one, WANTED, corpus.store, blobs, ("manual",))
+    return keyed_as_in(corpus, row, Memory(corpus.store / "other.parquet")).key
+
+
+def test_a_run_finds_what_was_made_beside_the_fetching(
+    corpus: Corpus, blobs: Blobs, decoder: Decoder, tmp_path: Path, make_tone: Callable[..., None]
+) -> None:
+    make_tone(tmp_path / "a.wav", 0.5)
+    one = stored(blobs, tmp_path / "a.wav")
+    decoder.put(one, WANTED)
+    decoder.drain()
+    key = key_of(corpus, blobs, one)
+    assert states(corpus) == {key: State(ok=True)}
+    made = Ledger(corpus.store).load(nodes(corpus)[0].folder, [key], ["audio"])[key]["audio"]
+    assert made.duration == pytest.approx(0.5, abs=0.01)
+    assert (corpus.store / made.paths[0]).exists()
+    assert decoder.made == 1
+
+
+def test_a_broken_file_becomes_a_failure_of_the_ledger(
+    corpus: Corpus, blobs: Blobs, decoder: Decoder, tmp_path: Path
+) -> None:
+    (tmp_path / "a.wav").write_bytes(b"no audio " * 100)
+    one = stored(blobs, tmp_path / "a.wav")
+    decoder.put(one, WANTED)
+    decoder.drain()
+    state = states(corpus)[key_of(corpus, blobs, one)]
+    assert (state.ok, state.permanent) == (False, True)
+    assert decoder.made == 0
+
+
+def test_the_same_recording_is_made_once(
+    corpus: Corpus, blobs: Blobs, decoder: Decoder, tmp_path: Path, make_tone: Callable[..., None]
+) -> None:
+    make_tone(tmp_path / "a.wav", 0.5)
+    for number in (0, 0):
+        decoder.put(stored(blobs, tmp_path / "a.wav", number), WANTED)
+    decoder.drain()
+    assert decoder.made == 1
+
+
+def test_a_killed_decoder_costs_its_recording_alone(
+    corpus: Corpus, blobs: Blobs, decoder: Decoder, tmp_path: Path, make_tone: Callable[..., None]
+) -> None:
+    make_tone(tmp_path / "a.wav", 0.5)
+    make_tone(tmp_path / "b.wav", 600.0)
+    make_tone(tmp_path / "c.wav", 0.6)
+    decoder.put(stored(blobs, tmp_path / "a.wav", 0), WANTED)
+    decoder.drain()  # the pool's processes are up
+    long = stored(blobs, tmp_path / "b.wav", 1)
+    decoder.put(long, WANTED)
+    kill_the_busy_one()
+    decoder.put(stored(blobs, tmp_path / "c.wav", 2), WANTED)
+    decoder.drain()
+    found = states(corpus)
+    assert found.pop(key_of(corpus, blobs, long)).reason == "worker-died"
+    assert [state.ok for state in found.values()] == [True, True]
+
+
+def kill_the_busy_one() -> None:
+    """Kill the child of this process that works hardest."""
+    children = [child for child in psutil.Process(os.getpid()).children() if "spawn_main" in " ".join(child.cmdline())]
+    before = {child.pid: sum(child.cpu_times()[:2]) for child in children}
+    while True:
+        time.sleep(0.05)
+        for child in children:
+            if sum(child.cpu_times()[:2]) > before[child.pid] + 0.1:
+                child.kill()
+                return
+
+
+def test_audio_in_a_store_elsewhere_is_made_from_the_file_at_hand(
+    corpus: Corpus,
+    blobs: Blobs,
+    decoder: Decoder,
+    tmp_path: Path,
+    make_tone: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_tone(tmp_path / "a.wav", 0.5)
+    one = stored(blobs, tmp_path / "a.wav")
+    monkeypatch.setattr(blobs, "local_path", lambda _key: None)
+    monkeypatch.setattr(blobs, "url", lambda key: f"s3://bucket/{key}")
+    decoder.put(one, WANTED, tmp_path / "a.wav")
+    assert decoder.made == 1  # the file may be deleted by now
+    decoder.drain()
+    assert states(corpus)[key_of(corpus, blobs, one)].ok
