@@ -160,6 +160,14 @@ def test_rules_are_asked_for_again_after_a_day(site, client, monkeypatch):
     assert _failure(client, _url(site, "/a")).reason == "robots-disallow"
 
 
+def test_rules_of_many_sites_are_not_kept_for_ever(site, client, monkeypatch):
+    monkeypatch.setattr(_http, "_MAX_SITES", 1)
+    site.pages |= {"/robots.txt": answer(b""), "/a": answer(b"x")}
+    for host in ("files", "other", "other", "files"):
+        client.get(_url(site, "/a", host))
+    assert site.paths.count("/robots.txt") == 3
+
+
 def test_rules_behind_a_redirect_are_read(site, client):
     site.pages |= {
         "/robots.txt": answer(status=301, location="/r.txt"),

@@ -115,6 +115,7 @@ INSIDE = [
     "data:audio/wav;base64,AAAA",
     "javascript:alert(1)",
     "unix:///run/docker.sock",
+    "https://example.org/" + "a" * 8_000,
     "",
 ]
 

@@ -34,6 +34,7 @@ _MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _ROBOTS_S = 86_400.0  # how long a robots.txt is believed; RFC 9309 allows no longer
 _LONGEST_PAUSE_S = 30.0  # a longer one is the crawler's to wait
+_MAX_SITES = 256  # whose robots.txt is kept
 _ROBOTS_RETRY_S = 300.0  # when a site is asked again whose robots.txt can't be had
 _FOR_ALL = ("accept", "accept-encoding", "range", "if-range")  # headers that hold no secret
 _WAITS_S = (0.5, 2.0, 5.0)  # before a download that broke off goes on
@@ -196,6 +197,8 @@ class Client:
         if now >= until:
             known = self._fetch_robots(target)
             until = now + (_ROBOTS_RETRY_S if isinstance(known, FetchError) else _ROBOTS_S)
+            if len(self._robots) >= _MAX_SITES:
+                self._robots.pop(next(iter(self._robots)))
             self._robots[target.origin] = (until, known)
         if isinstance(known, FetchError):
             raise FetchError(known.kind, known.reason, known.detail, retry_after=known.retry_after or until - now)

@@ -18,6 +18,7 @@ from msgspec import Struct
 from speechmill.core.errors import FetchError
 
 _PORTS = {"http": 80, "https": 443}
+_MAX_CHARS = 8_000  # of a URL; servers take no longer ones
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # a last label of which makes inet_aton take the name for an address
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")  # where parsers of URLs disagree
@@ -111,6 +112,8 @@ def check_url(url: str, patterns: Sequence[Pattern], *, secure: bool = False) ->
     """
     from urllib3.util import parse_url
 
+    if len(url) > _MAX_CHARS:
+        raise _refused("url-broken", f"a URL of {len(url)} characters")
     if _FORBIDDEN.search(url):
         raise _refused("url-broken", "a URL with control characters or backslashes")
     try:
