@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from speechmill.core.errors import ConfigError, FetchError
-from speechmill.sources import Connection
+from speechmill.sources import Connection, _http_wire
 from speechmill.sources._http import Client
 from speechmill.sources._http_answers import retry_after
 
@@ -66,6 +66,16 @@ def test_a_connection_is_kept_for_the_next_request(site, client):
     assert (client.num_requests, site.num_connections) == (3, 1)
 
 
+def test_of_many_connections_the_longest_unused_is_closed(site, client, monkeypatch):
+    monkeypatch.setattr(_http_wire, "_MAX_OPEN", 1)
+    site.pages["/"] = answer(b"x")
+    client.get(_url(site))
+    client.get(_url(site).replace("files", "other"))
+    client.get(_url(site).replace("files", "other"))
+    client.get(_url(site))
+    assert site.num_connections == 3
+
+
 def test_a_connection_that_the_server_closed_meanwhile_is_opened_again(site, client):
     def once(asked: Asked, sock: socket.socket) -> None:
         sock.sendall(answer(b"x"))
@@ -73,6 +83,13 @@ def test_a_connection_that_the_server_closed_meanwhile_is_opened_again(site, cli
     site.pages["/"] = once
     assert [client.get(_url(site)).content for _ in range(3)] == [b"x", b"x", b"x"]
     assert site.num_connections == 3
+
+
+def test_what_follows_a_body_that_is_longer_than_its_length_is_no_answer(site, client):
+    site.pages["/"] = answer(b"hi" + answer(b"smuggled"), content_length="2")
+    site.pages["/b"] = answer(b"own")
+    assert client.get(_url(site)).content == b"hi"
+    assert client.get(_url(site, "/b")).content == b"own"
 
 
 def test_cookies_are_not_kept(site, client):

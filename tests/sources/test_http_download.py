@@ -243,6 +243,14 @@ def test_a_download_may_take_longer_than_one_answer_while_it_flows(site, connect
     client.close()
 
 
+def test_a_download_that_takes_all_day_is_left(site, client, connection, monkeypatch):
+    monkeypatch.setattr(_http_download, "_LONGEST_S", -1.0)
+    site.pages["/a.mp3"] = answer(MEDIA)
+    error = _failure(client, site, connection)
+    assert (error.kind, error.reason) == ("net", "too-slow")
+    assert len(site.asked) == 1
+
+
 def test_a_full_disk_is_no_fault_of_the_network(site, client, connection, monkeypatch):
     class Full:
         def __init__(self, file):

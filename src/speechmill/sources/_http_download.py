@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from urllib3.response import HTTPResponse
 
 _BROKEN_OFF = "broken-off"
-_SLOWEST = 8 * 1024  # bytes a second; half of speech at 128 kbit/s
+_SLOWEST = 16 * 1024  # bytes a second: speech at 128 kbit/s, as fast as it plays
+_LONGEST_S = 6 * 3_600.0  # of one file with all its tries; a worker waits for no more
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _PAGES = ("text/html", "application/xhtml+xml")
 _PLAYLISTS = ("mpegurl", "dash+xml", "x-scpls", "xspf+xml")  # in the media type: they only point to media
@@ -44,6 +46,7 @@ class Download:
         self._size = 0
         self._sha256 = hashlib.sha256()
         self._finished = False
+        self._end = time.monotonic() + _LONGEST_S
 
     def __enter__(self) -> Self:
         self._connection.folder.mkdir(parents=True, exist_ok=True)
@@ -76,6 +79,8 @@ class Download:
             self._size += len(block)
             if self._size > self._connection.max_bytes:
                 raise self._too_large()
+            if time.monotonic() > self._end:
+                raise FetchError("net", "too-slow", f"{self._start.shown} did not come within {_LONGEST_S / 3600:g} h")
             self._file.write(block)
             self._sha256.update(block)
             if self._size - mark >= _SLOWEST * self._connection.timeout_s:
@@ -86,7 +91,9 @@ class Download:
 
     def may_go_on(self, error: FetchError) -> bool:
         """Tell whether another try may bring the rest."""
-        return error.reason == _BROKEN_OFF or (error.kind == "net" and self._size > 0)
+        if error.reason == _BROKEN_OFF:
+            return True
+        return error.kind == "net" and error.reason != "too-slow" and self._size > 0
 
     def _begin(self, target: Target, response: HTTPResponse) -> None:
         """Look at an answer's head and go to where its body belongs."""

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import struct
+import sys
 import time
 from pathlib import Path
+from typing import IO
 
 _STAMP = struct.Struct("<d")  # seconds since 1970
 
@@ -24,7 +25,7 @@ class Pace:
         self._folder.mkdir(parents=True, exist_ok=True)
         name = f"pace-{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
         with (self._folder / name).open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # let go on closing
+            _lock(file)  # until it is closed
             file.seek(0)
             written = file.read(_STAMP.size)
             now = time.time()
@@ -36,3 +37,15 @@ class Pace:
                 file.truncate(0)
                 file.write(_STAMP.pack(now + wait + delay))
         return wait
+
+
+def _lock(file: IO[bytes]) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        return
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX)
