@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+sys.path.append(str(Path(__file__).parent))  # for the replica and the services, which benchmarks use too
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]

@@ -86,7 +86,7 @@ def crawl(
 ) -> CrawlSummary:
     """Find, describe and fetch what a corpus file's remote sources have, and hand it over to the next run.
 
-    Only what is new is fetched; what can't be had is counted. Raises ConfigError or WorkspaceError where it can't crawl.
+    Only what is new is fetched; what can't be had is counted. Raises ConfigError, WorkspaceError where it can't crawl.
     """
     return crawl_corpus(corpus_of(source, out, settings), crawling)
 
@@ -98,15 +98,22 @@ def has_remote(corpus: spec.Corpus) -> bool:
 
 def crawl_corpus(corpus: spec.Corpus, crawling: Crawling | None = None) -> CrawlSummary:
     """Crawl the remote sources of a corpus that is read already; see `crawl`."""
-    from speechmill.crawl.corpus import give_to_pipeline, job_of
+    from speechmill.crawl.corpus import job_of
     from speechmill.crawl.plane import run_crawl
 
     asked = crawling or Crawling()
     job = job_of(corpus, fetch=asked.fetch, wait=asked.wait, deadline_s=asked.deadline_s)
     Workspace.create(corpus.store)
     summary = run_crawl(job, asked.observer)
-    give_to_pipeline(corpus)
+    hand_over(corpus)
     return summary
+
+
+def hand_over(corpus: spec.Corpus) -> None:
+    """Give what is stored of a corpus's remote sources to its next run, without asking any of them."""
+    from speechmill.crawl.corpus import give_to_pipeline
+
+    give_to_pipeline(corpus)
 
 
 def open(workspace: str | os.PathLike[str]) -> Dataset:

@@ -17,6 +17,7 @@ from speechmill.core.errors import SpeechmillError
 COMMANDS = {
     "init": ("init", "Write a commented corpus file to start from."),
     "run": ("run", "Make the dataset of a corpus file or a folder of audio."),
+    "crawl": ("crawl", "Find, describe and fetch what remote sources have."),
     "status": ("status", "Show what a workspace holds, what failed and why."),
     "report": ("report", "Write report.html and say where it is."),
     "explain": ("explain", "Tell everything that happened to a segment or recording."),

@@ -39,6 +39,7 @@ LISTS = ("transcript", "quality", "export")
 @click.option("--max-failed", type=click.IntRange(min=0), default=0, show_default=True, help="More end with status 1.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
 @click.option("--retrain", is_flag=True, help="Make models from the corpus anew, and use these from now on.")
+@click.option("--no-crawl", is_flag=True, help="Ask no remote source; use what was crawled before.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one per core.")
 @click.option("--memory", "memory_mb", type=click.IntRange(min=256), help="MB that each worker may take.")
 @click.option("--timeout", "timeout_s", type=float, help="Seconds for one recording; default: by length and stages.")
@@ -54,6 +55,7 @@ def command(
     max_failed: int,
     retry_failed: bool,
     retrain: bool,
+    no_crawl: bool,
     workers: int | None,
     memory_mb: int | None,
     timeout_s: float | None,
@@ -63,7 +65,8 @@ def command(
 ) -> int:
     """Make the dataset of SOURCE: a corpus file, or a folder or file of audio.
 
-    Interrupted or killed, the same command goes on where it was. Work that is done is never done twice.
+    Remote sources are crawled first, and only what is new is fetched. Interrupted or killed, the same command goes on
+    where it was. Work that is done is never done twice.
 
     \b
     speechmill run ./audio --language en --out ./workspace
@@ -78,6 +81,8 @@ def command(
     if dry_run:
         return _dry_run(corpus, engine.workers, limit, as_json)
     options = pipeline.Options(limit, max_failed, retry_failed, retrain, timeout_s, not no_audio)
+    if api.has_remote(corpus):
+        _crawl(corpus, ask=not no_crawl)
     with Bar() as bar:
         if corpus.language is None:
             bar.note("no --language: no recogniser or aligner is chosen by itself; text comes from sidecars alone")
@@ -87,6 +92,21 @@ def command(
     else:
         _print(summary, shown(corpus.store))
     return summary.exit_status or 0
+
+
+def _crawl(corpus: Any, *, ask: bool) -> None:
+    """Crawl what is new, and hand it over with what is there."""
+    from speechmill import api
+    from speechmill.cli.crawling import CrawlBar, told
+
+    if not ask:
+        api.hand_over(corpus)
+        return
+    with CrawlBar() as bar:
+        summary = api.crawl_corpus(corpus, api.Crawling(observer=bar))
+        bar.note(f"crawled: {told(summary.progress)}")
+    if summary.ending == "interrupted":
+        raise KeyboardInterrupt
 
 
 def _settings(shorthands: dict[str, str | None], pairs: tuple[str, ...]) -> dict[str, Any]:

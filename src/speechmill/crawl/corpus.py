@@ -5,15 +5,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Struct
+
 from speechmill.core import registry
 from speechmill.core.errors import ConfigError
-from speechmill.crawl import policy
+from speechmill.crawl import policy, retention
+from speechmill.crawl.egress import cleared
 from speechmill.crawl.handover import HandedOver, caption_kinds, hand_over
 from speechmill.crawl.plane import CrawlJob, listings_of
-from speechmill.pipeline.batches import FOLDER, is_remote, query_id
+from speechmill.pipeline.batches import FOLDER, crawled_id, is_remote, query_id, write_taken_down
+from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.spec import Corpus
 from speechmill.store.blobs import open_blobs
-from speechmill.store.catalog import Catalog
+from speechmill.store.catalog import Catalog, Counts, EgressState
 from speechmill.store.workspace import Workspace
 
 
@@ -89,3 +93,94 @@ def give_to_pipeline(corpus: Corpus) -> list[HandedOver]:
         return hand_over(corpus, catalog, open_blobs(blobs_address(corpus)))
     finally:
         catalog.close()
+
+
+class Standing(Struct, frozen=True):
+    """How far the crawl of a corpus is."""
+
+    counts: Counts
+    ways: tuple[EgressState, ...]
+    budgets: dict[str, tuple[int, int | None]]  # platform -> items of the last hour, items allowed an hour
+
+
+def standing(corpus: Corpus, now: float) -> Standing:
+    """Return how far the crawl of a corpus is. Takedowns that others recorded are noted in its workspace on the way."""
+    with open_catalog(corpus) as catalog:
+        write_taken_down(corpus.store, [(one.platform, one.id) for one in catalog.takedowns()])
+        platforms = platforms_of(corpus)
+        ways = [state for platform in platforms for state in catalog.egress(platform).values()]
+        budgets = {
+            platform: (catalog.spent(platform, now), budget_of(corpus.crawl, platform)) for platform in platforms
+        }
+        return Standing(catalog.counts(queries_of(corpus)), tuple(ways), budgets)
+
+
+def platforms_of(corpus: Corpus) -> list[str]:
+    """Return the platforms that a corpus asks, each once."""
+    return sorted({choice.backend for choice in corpus.sources if is_remote(choice)})
+
+
+def budget_of(options: CrawlOptions, platform: str) -> int | None:
+    """Return how many items an hour may be asked of a platform; None: any number."""
+    own: int | None = registry.load("sources", platform).BUDGET
+    return options.budgets.get(platform, own)
+
+
+def clear_egress(corpus: Corpus, name: str) -> bool:
+    """Let a way be used again that met a bot check. False where nothing was in its way. Raises ConfigError."""
+    known = [way.name for way in corpus.crawl.egress]
+    if name not in known:
+        raise ConfigError(f"no egress {name!r}; there are: {', '.join(known)}")
+    with open_catalog(corpus) as catalog:
+        found = [states[name] for platform in platforms_of(corpus) if name in (states := catalog.egress(platform))]
+        resting = [state for state in found if state.reason]
+        catalog.save_egress([cleared(state) for state in resting])
+    return bool(resting)
+
+
+class Withdrawn(Struct, frozen=True):
+    """What a takedown did."""
+
+    platform: str
+    id: str
+    deleted: int  # objects that nobody else needs
+
+
+def take_down(corpus: Corpus, item: str, note: str, now: float) -> Withdrawn:
+    """Never fetch or export an item again, and delete what is stored of it. Raises ConfigError.
+
+    item: PLATFORM:ID, which need not be known yet; or the address or recording id of an item that is stored.
+    """
+    with open_catalog(corpus) as catalog:
+        platform, id = _named(corpus, catalog, item)
+        blobs = open_blobs(blobs_address(corpus))
+        gone = retention.take_down(catalog, blobs, corpus.store, platform, id, note, now)
+        hand_over(corpus, catalog, blobs)
+    return Withdrawn(platform, id, gone.objects)
+
+
+def _named(corpus: Corpus, catalog: Catalog, item: str) -> tuple[str, str]:
+    for stored in catalog.hand_over(queries_of(corpus)):
+        of = stored.description
+        if item in (of.url, crawled_id(of.platform, of.id), of.id):
+            return of.platform, of.id
+    platform, colon, id = item.partition(":")
+    if colon and id and platform in remote_names():
+        return platform, id
+    raise ConfigError(f"{item!r} is nothing that is stored; of what isn't, write PLATFORM:ID, such as youtube:{item}")
+
+
+def read_archive(path: Path) -> list[tuple[str, str]]:
+    """Read a download archive of yt-dlp's: a platform and an id a line. Raises ConfigError with the line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if len(words) == 2:
+            found.append((words[0].lower(), words[1]))
+        elif words:
+            raise ConfigError(f"{path}:{number}: a line is a platform and an id, as in: youtube dQw4w9WgXcQ")
+    return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hand-over: stored items become `Source` rows of an immutable batch, which is all that the pipeline knows of a crawl.
+"""The hand-over: stored items become `Source` rows of an immutable batch: all that the pipeline knows of a crawl.
 
 The policy is asked once more, so that what was accepted under another one doesn't slip through; what was taken down is
 left out and named.
@@ -34,7 +34,7 @@ class HandedOver(Struct, frozen=True):
 
 
 def caption_kinds(corpus: Corpus) -> tuple[str, ...]:
-    """Return which captions a corpus has a use for: people's always, a recogniser's where `transcript` asks for them."""
+    """Return which captions a corpus has a use for: people's always, a recogniser's where `transcript` names them."""
     asked = {getattr(choice.config, "kind", "") for choice in corpus.transcript if choice.backend == "captions"}
     return ("manual", "automatic") if asked & {"automatic", "any"} else ("manual",)
 
