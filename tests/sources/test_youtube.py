@@ -575,6 +575,34 @@ def test_cookies_go_to_youtube_alone_and_their_file_stays_as_it_is(opened, repli
     assert counted["with_account"] == counted["by_host"]["www.youtube.com"]
 
 
+@pytest.mark.parametrize("line", ["LOGIN_INFO=canary-cookie-1234", ".youtube.com\tTRUE\tcanary-cookie-1234"])
+def test_a_broken_file_of_cookies_is_refused_without_a_word_of_it(line, opened, account, capfd):
+    account.write_text(f"# Netscape HTTP Cookie File\n{line}\n")
+    with pytest.raises(ConfigError, match=r"from cookies\.txt: it is not in Netscape's format") as caught:
+        opened(connection={"cookies": account})
+    assert COOKIE not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_of_cookies_that_is_not_there_is_missed(opened, tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        opened(connection={"cookies": tmp_path / "none.txt"})
+
+
+def test_cookies_of_a_session_count_and_those_of_other_sites_do_not(opened, account):
+    lines = account.read_text().replace("2000000000", "0") + f".google.com\tTRUE\t/\tTRUE\t0\tSID\t{COOKIE}\n"
+    account.write_text(lines)
+    library = opened(connection={"cookies": account})._library
+    assert library.has_account
+    assert {cookie.domain for cookie in library.cookiejar} == {".youtube.com"}
+
+
+def test_a_way_by_socks_is_taken(opened, replica):
+    proxy = replica.proxy().replace("http://", "socks5h://")
+    backend = opened(connection={"proxy": proxy})
+    assert backend.fetch(backend.describe(ref(CC_BY))).size == len(replica.media(CC_BY))
+
+
 def test_no_secret_is_in_an_error(opened, replica, account):
     proxy = replica.proxy(1, f"user:{PASSWORD}")
     replica.egress(1, username="user", password="another")

@@ -16,6 +16,8 @@ import fnmatch
 import functools
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.cookiejar import Cookie
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -123,6 +125,8 @@ class Library(yt_dlp.YoutubeDL):  # type: ignore[misc]
         self._hosts = tuple(hosts)
         _shut_out_plugins()
         super().__init__(_options(connection, arguments, javascript), auto_init=False)
+        for cookie in _cookies(connection.cookies) if connection.cookies else ():
+            self.cookiejar.set_cookie(cookie)
         for extractor in (YoutubeIE, YoutubeTabIE, YoutubeSearchIE, YoutubeSearchURLIE):
             self.add_info_extractor(extractor())
 
@@ -138,9 +142,6 @@ class Library(yt_dlp.YoutubeDL):  # type: ignore[misc]
         if ie_key not in self._ies_instances:
             raise YoutubeDLError(f"no extractor {ie_key}: an answer leads away from YouTube")
         return self._ies_instances[ie_key]
-
-    def save_cookies(self) -> None:
-        """Keep cookies in memory: the file is the crawler's."""
 
     @contextlib.contextmanager
     def asking(self) -> Iterator[None]:
@@ -215,6 +216,43 @@ def accepts_accounts(client: str) -> bool:
     return bool(INNERTUBE_CLIENTS[client]["SUPPORTS_COOKIES"])
 
 
+def _cookies(path: Path) -> list[Cookie]:
+    """Read YouTube's cookies from a file in Netscape's format; it is not written again. Raises ConfigError.
+
+    By neither yt-dlp nor the standard library, both of which show lines that they can't read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        rows = [line.removeprefix("#HttpOnly_") for line in lines]
+        found = [_cookie(*row.split("\t")) for row in rows if row.strip() and not row.startswith("#")]
+    except (OSError, TypeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not in Netscape's format"
+        raise ConfigError(f"youtube: cookies can't be read from {path.name}: {why}") from None
+    ours = [cookie for cookie in found if f".{cookie.domain.lstrip('.')}".endswith(".youtube.com")]
+    return [cookie for cookie in ours if not cookie.is_expired()]
+
+
+def _cookie(domain: str, everywhere: str, path: str, secure: str, expires: str, name: str, value: str) -> Cookie:
+    return Cookie(
+        version=0,
+        name=name,
+        value=value,
+        port=None,
+        port_specified=False,
+        domain=domain,
+        domain_specified=everywhere == "TRUE",
+        domain_initial_dot=domain.startswith("."),
+        path=path,
+        path_specified=True,
+        secure=secure == "TRUE",
+        expires=int(float(expires or 0)) or None,  # 0: until the session ends
+        discard=False,
+        comment=None,
+        comment_url=None,
+        rest={},
+    )
+
+
 def _options(
     connection: Connection, arguments: Mapping[str, Mapping[str, Sequence[str]]], javascript: bool
 ) -> dict[str, Any]:
@@ -225,7 +263,6 @@ def _options(
         "color": "never",
         "logger": _Silent(),
         "proxy": connection.proxy or "",  # "": directly, whatever the environment names
-        "cookiefile": str(connection.cookies) if connection.cookies else None,
         "socket_timeout": connection.timeout_s,
         "cachedir": False,
         "usenetrc": False,
