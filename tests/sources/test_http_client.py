@@ -343,6 +343,23 @@ def test_a_certificate_of_the_system_store_is_believed(secure_site, connection):
     assert secure_site.num_connections == 1
 
 
+def test_a_body_that_ends_without_tls_ending_is_cut_off(secure_site, connection):
+    secure_site.pages["/"] = lambda asked, sock: sock.sendall(b"HTTP/1.0 200 OK\r\n\r\nhalf")
+    client = Client(connection, [f"files.example:{secure_site.port}"])
+    with pytest.raises(FetchError) as caught:
+        client.get(f"https://files.example:{secure_site.port}/")
+    assert (caught.value.kind, caught.value.reason) == ("net", "no-answer")
+
+
+def test_a_tls_connection_that_the_server_closed_meanwhile_is_opened_again(secure_site, connection):
+    secure_site.pages["/"] = lambda asked, sock: sock.sendall(answer(b"x"))
+    client = Client(connection, [f"files.example:{secure_site.port}"])
+    url = f"https://files.example:{secure_site.port}/"
+    assert [client.get(url).content for _ in range(4)] == [b"x"] * 4
+    assert secure_site.num_connections == 4
+    client.close()
+
+
 def test_a_certificate_of_another_name_is_not(secure_site, connection):
     with pytest.raises(FetchError) as caught:
         Client(connection, ["*", f"other.example:{secure_site.port}"]).get(f"https://other.example:{secure_site.port}/")
