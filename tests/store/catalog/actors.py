@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -19,7 +19,7 @@ import alembic.script  # noqa: F401
 from tests.store.catalog.builders import ACCEPT, asset, caption, description, page
 
 import speechmill.store.catalog.opening  # noqa: F401
-from speechmill.store.catalog import Catalog
+from speechmill.store.catalog import Catalog, Job, LeaseLost
 
 ENDLESS_S = 60.0
 FINISHED = "finished"
@@ -50,22 +50,48 @@ def spend_everything(catalog: Catalog, name: str, say: Callable[[object], None])
 
 
 def work(catalog: Catalog, name: str, say: Callable[[object], None]) -> None:
-    """Crawl until killed; print an item's id once it is stored, and "asked" for each that the budget gave."""
+    """Crawl until killed, with leases so short that others take jobs over."""
+    for number in numbers():
+        for job in find_and_lease(catalog, name, number, 5.0):
+            try:
+                visit(catalog, name, job, say)
+            except LeaseLost:
+                continue
+
+
+def persist(catalog: Catalog, name: str, say: Callable[[object], None]) -> None:
+    """Crawl until killed, with leases that nobody takes over; one that is lost is the end."""
+    for number in numbers():
+        for job in find_and_lease(catalog, name, number, 1e6):
+            visit(catalog, name, job, say)
+
+
+def numbers() -> Iterator[int]:
     end = time.monotonic() + ENDLESS_S
     number = 0
     while time.monotonic() < end:
         number += 1
-        catalog.save_page("q", page(f"{name}-{number}", f"both-{number}", cursor=str(number)), {}, float(number))
-        for job in catalog.lease(name, ["q"], 2, 5.0, float(number)):
-            catalog.spend("youtube", None, 1, float(number))
-            say("asked")
-            catalog.described(name, job.item, description(job.ref.id), ACCEPT, 1.0)
-            catalog.intend(name, job.item, f"originals/{job.ref.id}.m4a")
-            catalog.stored(name, job.item, asset(job.ref.id), [caption(job.ref.id)], 2.0)
-            say(job.ref.id)
+        yield number
 
 
-ACTIONS = {"take": take_everything, "hold": hold_one, "spend": spend_everything, "work": work}
+def find_and_lease(catalog: Catalog, name: str, number: int, lease_s: float) -> list[Job]:
+    """Find an item of one's own and one that everybody finds."""
+    found = page(f"{name}-{number}", f"both-{number}", cursor=str(number))
+    catalog.save_page("q", found, {}, float(number))
+    return catalog.lease(name, ["q"], 2, lease_s, float(number))
+
+
+def visit(catalog: Catalog, name: str, job: Job, say: Callable[[object], None]) -> None:
+    """Say "asked" once the budget has given it, and its id once it is stored."""
+    catalog.spend("youtube", None, 1, 0.0)
+    say("asked")
+    catalog.described(name, job.item, description(job.ref.id), ACCEPT, 1.0)
+    catalog.intend(name, job.item, f"originals/{job.ref.id}.m4a")
+    catalog.stored(name, job.item, asset(job.ref.id), [caption(job.ref.id)], 2.0)
+    say(job.ref.id)
+
+
+ACTIONS = {"take": take_everything, "hold": hold_one, "spend": spend_everything, "work": work, "persist": persist}
 
 
 class Actor:

@@ -23,7 +23,8 @@ BIG = ("items", "finds", "jobs")
 
 # Of every ten: four ready, five done, one that failed. Half by each query, and every hundredth is shared.
 FILL = """
-INSERT INTO queries (id, platform, kind, done) VALUES ('q', 'youtube', 'search', false), ('r', 'youtube', 'channel', false);
+INSERT INTO queries (id, platform, kind, done)
+VALUES ('q', 'youtube', 'search', false), ('r', 'youtube', 'channel', false);
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)
 INSERT INTO items (id, platform, name, query, state, found_at, elsewhere, ref, reason, detail, licence, duration,
                    description, described_at, verdict, missing, manual_captions, automatic_captions)
@@ -33,8 +34,9 @@ SELECT i, 'youtube', 'v' || i, CASE WHEN i % 2 = 0 THEN 'q' ELSE 'r' END,
        CASE WHEN i % 10 < 4 THEN NULL ELSE :description END, CASE WHEN i % 10 < 4 THEN NULL ELSE 1.0 END,
        CASE WHEN i % 10 < 4 THEN NULL ELSE 'accept' END, 0, true, false
 FROM n;
-INSERT INTO finds (item, query, at, shared) SELECT id, query, found_at, false FROM items;
-INSERT INTO finds (item, query, at, shared) SELECT id, 'q', found_at + 1, true FROM items WHERE query = 'r' AND id % 100 = 1;
+INSERT INTO finds (item, query, at) SELECT id, query, found_at FROM items;
+INSERT INTO finds (item, query, at, first) SELECT id, 'q', found_at + 1, 'r' FROM items
+WHERE query = 'r' AND id % 100 = 1;
 INSERT INTO jobs (item, query, state, due, free_at, failures, kind, reason, detail)
 SELECT id, query, CASE state WHEN 'found' THEN 'ready' WHEN 'stored' THEN 'done' ELSE 'quarantined' END, found_at,
        CASE state WHEN 'found' THEN found_at END, 0, CASE state WHEN 'failed' THEN 'net' END, '', ''
@@ -42,7 +44,7 @@ FROM items
 """
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
 def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Catalog]]:
     """An address and its catalog of 100,000 items."""
     if request.param == "sqlite":
@@ -67,7 +69,8 @@ def fill(address: str) -> None:
             connection.execute(text(statement), {name: values[name] for name in names})
         if "postgresql" in address:
             connection.execute(text("SELECT setval(pg_get_serial_sequence('items', 'id'), :n)"), {"n": ITEMS})
-        connection.execute(text("ANALYZE"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE" if "postgresql" in address else "ANALYZE"))
     engine.dispose()
 
 
@@ -119,7 +122,7 @@ def plans(address: str, catalog: Catalog, call: Callable[[Catalog], Any]) -> lis
     engine = catalog._database._engine
 
     def listen(_connection: Any, _cursor: Any, sql: str, parameters: Any, _context: Any, many: bool) -> None:
-        said.append((sql, parameters[0] if many else parameters))
+        said.append((sql, parameters[0] if many and isinstance(parameters, list) else parameters))
 
     event.listen(engine, "before_cursor_execute", listen)
     started = time.perf_counter()

@@ -129,7 +129,7 @@ def crawl_and_kill(troupe: Troupe, address: str, rounds: int, seconds: float) ->
     return [line for line in said if line != "asked"]
 
 
-LOOPS = [pytest.param(4, 0.1, id="short"), pytest.param(50, 0.5, marks=pytest.mark.system, id="long")]
+LOOPS = [pytest.param(3, 0.05, id="short"), pytest.param(30, 0.4, marks=pytest.mark.system, id="long")]
 
 
 @pytest.mark.parametrize(("rounds", "seconds"), LOOPS)
@@ -153,4 +153,4 @@ def test_writers_killed_in_a_loop_leave_postgresql_whole(postgres: Server, troup
     address = postgres.new_database()
     with Catalog.open(address) as catalog:
         catalog.query("q", "youtube", "search")
-        check_consistency(catalog, crawl_and_kill(troupe, address, 50, 0.5))
+        check_consistency(catalog, crawl_and_kill(troupe, address, 30, 0.4))

@@ -180,7 +180,7 @@ def test_crawlers_outlive_restarts_and_lose_nothing(postgres: Server, troupe: Tr
     address = postgres.new_database()
     with Catalog.open(address) as catalog:
         catalog.query("q", "youtube", "search")
-        actors = [troupe.start("work", address, name) for name in ("one", "two")]
+        actors = [troupe.start("persist", address, name) for name in ("one", "two")]
         for i in range(8):
             time.sleep(0.7)
             postgres.restart("immediate" if i % 2 else "fast", down_s=0.2 * (i % 3))
@@ -191,7 +191,7 @@ def test_crawlers_outlive_restarts_and_lose_nothing(postgres: Server, troupe: Tr
         assert len(stored) == len(set(stored)) > 20
         check_consistency(catalog, stored)
         # Each that was asked for was counted once; the two killed may not have said their last.
-        assert 0 <= catalog.spent("youtube", 3600.0) - said.count("asked") <= 2
+        assert 0 <= catalog.spent("youtube", 0.0) - said.count("asked") <= 2
 
 
 def test_the_servers_log_has_no_password(postgres: Server, kept: Catalog) -> None:

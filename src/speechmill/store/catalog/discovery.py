@@ -100,9 +100,10 @@ def _save_refs(
     ours = add_items(connection, rows)
     # Another crawler may have added one between the look at the table and now: then it is that one's.
     known |= _known(connection, platform, [name for name in fresh if name not in ours])
-    found = [{"item": item, "query": query, "at": now, "shared": False} for item in ours.values()]
+    found = [{"item": item, "query": query, "at": now, "first": None} for item in ours.values()]
     found += [
-        {"item": row.id, "query": query, "at": now, "shared": row.query not in (query, None)} for row in known.values()
+        {"item": row.id, "query": query, "at": now, "first": row.query if row.query != query else None}
+        for row in known.values()
     ]
     upsert(connection, finds, found, ("item", "query"))
     for name, row in known.items():
@@ -167,8 +168,8 @@ def _meet_again(connection: Connection, query: str, row: Any, ref: Ref, decision
     # It is this query's from now on, whose policy lets it in.
     values = {"query": query, "state": "found", "verdict": None, "reason": "", "detail": "", "ref": encode(ref)}
     connection.execute(update(items).where(items.c.id == row.id).values(values))
-    connection.execute(update(finds).where(finds.c.item == row.id, finds.c.query != query).values(shared=True))
-    connection.execute(update(finds).where(finds.c.item == row.id, finds.c.query == query).values(shared=False))
+    connection.execute(update(finds).where(finds.c.item == row.id, finds.c.query != query).values(first=query))
+    connection.execute(update(finds).where(finds.c.item == row.id, finds.c.query == query).values(first=None))
     upsert(connection, jobs, [_job(row.id, query, now)], ("item",))
 
 

@@ -7,19 +7,21 @@ import heapq
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, select, true, union_all, update
+from sqlalchemy import ColumnElement, Connection, exists, select, union_all, update
 
 from speechmill.core.remote import Decision, Description, Kind, Ref
 from speechmill.store.catalog import Job, LeaseLost
 from speechmill.store.catalog.database import upsert
 from speechmill.store.catalog.discovery import end_jobs
-from speechmill.store.catalog.membership import home, of_queries
-from speechmill.store.catalog.schema import finds, items, jobs, queries, takedowns
+from speechmill.store.catalog.membership import found_later, home, of_queries
+from speechmill.store.catalog.schema import items, jobs, queries, takedowns
 from speechmill.store.catalog.texts import decode, encode, finite, storable, storable_or_none
 
 MAX_DETAIL = 2000  # characters of an error that are kept
 _ARMS = 100  # sub-selects in one statement; SQLite takes 500
 _SPARE = 64  # candidates beyond what is asked for: others may hold locks on the first ones
+
+Candidate = tuple[float, int]  # when it can be had, and its item
 
 
 # -- leases
@@ -39,6 +41,8 @@ def lease(
         return []
     wanted = _asked_on(connection, queries, platforms) if platforms else list(queries)
     candidates = _candidates(connection, wanted, 4 * count + _SPARE, now)
+    if len(candidates) < count:
+        candidates += _borrowed(connection, wanted, 4 * count + _SPARE, now)
     taken = list(connection.scalars(_lock(candidates, count, now)))
     values = {"state": "leased", "owner": owner, "free_at": now + lease_s}
     connection.execute(update(jobs).where(jobs.c.item.in_(taken)).values(values))
@@ -50,21 +54,22 @@ def _asked_on(connection: Connection, wanted: Sequence[str], platforms: Sequence
     return list(connection.scalars(found))
 
 
-def _candidates(
-    connection: Connection, wanted: Sequence[str], count: int, now: float | None
-) -> list[tuple[float, int]]:
+def _candidates(connection: Connection, wanted: Sequence[str], count: int, now: float | None) -> list[Candidate]:
     """Return (free_at, item) of the jobs that come first. now None: due or not.
 
     One short look into the index for every query: sorting all that wait would take longer the more there are.
     """
-    found: list[tuple[float, int]] = []
+    found: list[Candidate] = []
     for start in range(0, len(wanted), _ARMS):
-        chunk = wanted[start : start + _ARMS]
-        arms = [_first_jobs(count, now, jobs.c.query == query) for query in chunk]
-        mine = select(finds.c.item).where(finds.c.query.in_(chunk), finds.c.shared == true())
-        arms.append(_first_jobs(count, now, jobs.c.item.in_(mine), jobs.c.query.not_in(wanted)))
+        arms = [_first_jobs(count, now, jobs.c.query == query) for query in wanted[start : start + _ARMS]]
         found += [(row.free_at, row.item) for row in connection.execute(union_all(*arms))]
-    return heapq.nsmallest(count, set(found))
+    return heapq.nsmallest(count, found)
+
+
+def _borrowed(connection: Connection, wanted: Sequence[str], count: int, now: float | None) -> list[Candidate]:
+    """Return the same of items that these queries found after another one did, whose crawler may never run again."""
+    arm = _first_jobs(count, now, jobs.c.item.in_(found_later(wanted)))
+    return [(row.free_at, row.item) for row in connection.execute(arm)]
 
 
 def _first_jobs(count: int, now: float | None, *which: ColumnElement[bool]) -> Any:
@@ -74,7 +79,7 @@ def _first_jobs(count: int, now: float | None, *which: ColumnElement[bool]) -> A
     return select(limited.c.free_at, limited.c.item)
 
 
-def _lock(candidates: Sequence[tuple[float, int]], count: int, now: float) -> Any:
+def _lock(candidates: Sequence[Candidate], count: int, now: float) -> Any:
     gone = exists().where(
         items.c.id == jobs.c.item, takedowns.c.platform == items.c.platform, takedowns.c.name == items.c.name
     )
@@ -127,8 +132,10 @@ def hold(connection: Connection, owner: str, item: int) -> int:
 
 def next_due(connection: Connection, queries: Sequence[str], now: float) -> float | None:
     """See Catalog.next_due."""
-    soonest = _candidates(connection, list(queries), 1, None)
-    return max(0.0, soonest[0][0] - now) if soonest else None
+    soonest = _candidates(connection, queries, 1, None)
+    if not soonest or soonest[0][0] > now:
+        soonest += _borrowed(connection, queries, 1, None)
+    return max(0.0, min(soonest)[0] - now) if soonest else None
 
 
 # -- outcomes

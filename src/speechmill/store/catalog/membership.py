@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, case, select, true
+from sqlalchemy import ColumnElement, ScalarSelect, Select, case, select
 
 from speechmill.store.catalog.schema import finds, items
 
 
 def of_queries(queries: Sequence[str]) -> ColumnElement[bool]:
     """Condition on `items`: some of these queries found it."""
-    return items.c.query.in_(queries) | items.c.id.in_(_shared(queries))
+    return items.c.query.in_(queries) | later(queries)
 
 
 def first(queries: Sequence[str]) -> ColumnElement[bool]:
@@ -22,7 +22,7 @@ def first(queries: Sequence[str]) -> ColumnElement[bool]:
 
 def later(queries: Sequence[str]) -> ColumnElement[bool]:
     """Condition on `items`: some of these queries found it, but another did before."""
-    return items.c.id.in_(_shared(queries)) & items.c.query.not_in(queries)
+    return items.c.id.in_(found_later(queries))
 
 
 def home(queries: Sequence[str]) -> ColumnElement[str]:
@@ -37,5 +37,7 @@ def home(queries: Sequence[str]) -> ColumnElement[str]:
     return case((items.c.query.in_(queries), items.c.query), else_=earliest)
 
 
-def _shared(queries: Sequence[str]) -> Select[tuple[int]]:
-    return select(finds.c.item).where(finds.c.query.in_(queries), finds.c.shared == true())
+def found_later(queries: Sequence[str]) -> Select[tuple[int]]:
+    """Items that some of these queries found, and none of them first."""
+    found = select(finds.c.item).where(finds.c.query.in_(queries))
+    return found.where(finds.c.first.is_not(None), finds.c.first.not_in(queries))

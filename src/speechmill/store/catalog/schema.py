@@ -2,7 +2,7 @@
 """The tables as they are now. `migrations/` brings an older database here; a test compares the two.
 
 A job can be had from `free_at` on, which is NULL for one that has ended: so one index answers every lease, the count
-of open jobs and when the next is due. `finds.shared` marks the few items that another query found first: most
+of open jobs and when the next is due. `finds.first` marks the few items that another query found first: most
 questions about a query are answered by `items.query` and that short list.
 """
 
@@ -72,8 +72,8 @@ finds = Table(
     Column("item", Id, ForeignKey("items.id"), primary_key=True),
     Column("query", Text, ForeignKey("queries.id"), primary_key=True),
     Column("at", Double, nullable=False),
-    Column("shared", Boolean, nullable=False),  # another query is the item's
-    Index(None, "query", "shared", "item"),
+    Column("first", Text, ForeignKey("queries.id")),  # the item's query, where that is another one
+    Index(None, "query", "first", "item"),
 )
 
 jobs = Table(

@@ -139,12 +139,13 @@ def upgrade() -> None:
         Column("item", _ID, nullable=False),
         Column("query", Text(), nullable=False),
         Column("at", Double(), nullable=False),
-        Column("shared", Boolean(), nullable=False),
+        Column("first", Text()),
+        ForeignKeyConstraint(["first"], ["queries.id"], name="fk_finds_first_queries"),
         ForeignKeyConstraint(["item"], ["items.id"], name="fk_finds_item_items"),
         ForeignKeyConstraint(["query"], ["queries.id"], name="fk_finds_query_queries"),
         PrimaryKeyConstraint("item", "query", name="pk_finds"),
     )
-    op.create_index("ix_finds_query_shared_item", "finds", ["query", "shared", "item"])
+    op.create_index("ix_finds_query_first_item", "finds", ["query", "first", "item"])
     op.create_table(
         "intents",
         Column("item", _ID, autoincrement=False, nullable=False),
