@@ -31,7 +31,7 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
     """Print a table; text is shown as it is, whatever it holds."""
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     cells = [[_cell(value) for value in row] for row in rows]
     for i, name in enumerate(header):
         numeric = bool(cells) and all(isinstance(row[i], int | float) for row in cells)
@@ -41,6 +41,8 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
     console = Console()
     if not console.is_terminal:  # a log or a pipe is as wide as what is in it
         console.width = WIDE
+    if title:  # a table's own title would be folded to the table's width
+        console.print(Text(title, style="italic"))
     console.print(table)
 
 

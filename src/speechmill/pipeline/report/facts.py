@@ -87,6 +87,16 @@ class Gap(Struct, frozen=True):
     hours: float
 
 
+class Attribution(Struct, frozen=True):
+    """Whom to name for a recording."""
+
+    recording_id: str
+    title: str
+    author: str  # or the whole attribution, where that is all that is known
+    licence: str
+    uri: str
+
+
 class Facts(Struct, frozen=True):
     """Everything the report shows but the samples."""
 
@@ -105,6 +115,7 @@ class Facts(Struct, frozen=True):
     aliases: tuple[tuple[str, str, str], ...]  # id, id of the one that has the content, uri
     warnings: tuple[tuple[str, str], ...]  # id, what was odd about its audio
     gaps: tuple[Gap, ...]
+    attributions: tuple[Attribution, ...] = ()
     models: tuple[Made, ...] = ()  # made from the corpus, that the newest run worked with
 
 
@@ -156,6 +167,7 @@ def gather(workspace: Path, segments: SegmentColumns | None, recordings: Recordi
         speeds=_speeds(workspace),
         failures=_failures(run, recordings),
         aliases=_aliases(recordings),
+        attributions=_attributions(recordings),
         warnings=_warnings(recordings),
         gaps=table.gaps() if table else (),
         models=_models(workspace),
@@ -338,6 +350,21 @@ def _failures(run: Summary | None, recordings: Recordings) -> tuple[FailedItem, 
 def _aliases(recordings: Recordings) -> tuple[tuple[str, str, str], ...]:
     columns = (recordings.column(name) for name in ("id", "alias_of", "uri"))
     return tuple((name, other, uri) for name, other, uri in zip(*columns, strict=True) if other)
+
+
+def _attributions(recordings: Recordings) -> tuple[Attribution, ...]:
+    columns = (recordings.column(name) for name in ("id", "rights", "uri"))
+    return tuple(
+        Attribution(
+            name,
+            rights.get("title") or "",
+            rights.get("author") or rights["attribution"],
+            rights.get("licence") or rights["state"],
+            rights.get("url") or uri,
+        )
+        for name, rights, uri in zip(*columns, strict=True)
+        if rights and rights.get("attribution")
+    )
 
 
 def _warnings(recordings: Recordings) -> tuple[tuple[str, str], ...]:

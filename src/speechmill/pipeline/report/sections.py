@@ -36,6 +36,7 @@ def body(facts: Facts, kept: Sequence[Sample], dropped: Sequence[Sample]) -> Htm
         ("failures", "Failures", _failures(facts)),
         ("warnings", "Odd recordings", _warnings(facts)),
         ("aliases", "Duplicates", _aliases(facts)),
+        ("attribution", "Whose speech it is", _attributions(facts)),
         ("speed", "Speed", _speed(facts)),
     ]
     shown = [(anchor, heading, content) for anchor, heading, content in found if content is not None]
@@ -319,6 +320,12 @@ def _warnings(facts: Facts) -> Html | None:
 def _aliases(facts: Facts) -> Html | None:
     caption = "Recordings whose content another one has already: processed once, counted once."
     return _rows_or_none(caption, ["Recording", "Same as", "URI"], facts.aliases, ())
+
+
+def _attributions(facts: Facts) -> Html | None:
+    rows = [[one.recording_id, one.title, one.author, one.licence, one.uri] for one in facts.attributions]
+    caption = "Recordings whose licence asks to name their authors. Every export holds the whole list: ATTRIBUTION.tsv."
+    return _rows_or_none(caption, ["Recording", "Title", "Author", "Licence", "From"], rows, ())
 
 
 def _speed(facts: Facts) -> Html | None:
