@@ -33,9 +33,9 @@ from yt_dlp.networking.common import Response
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import YoutubeDLError
 
-from speechmill.core.errors import ConfigError
+from speechmill.core.errors import ConfigError, FetchError
 from speechmill.sources import Connection
-from speechmill.sources._youtube_errors import UNFORESEEN, Exchange, HostRefused, causes, classified
+from speechmill.sources._youtube_errors import UNFORESEEN, Exchange, HostRefused, by_exchange, causes, classified
 
 _MAX_REDIRECTS = 5
 
@@ -156,6 +156,10 @@ class Library(yt_dlp.YoutubeDL):  # type: ignore[misc]
                 if isinstance(cause, HTTPError):
                     cause.close()  # its body may be unread, and would hold the connection
             raise classified(error, self.exchanges) from None
+
+    def failure(self, path: str = "") -> FetchError | None:
+        """Say what became of requests that yt-dlp does without: of the last call, to paths that end so."""
+        return by_exchange([exchange for exchange in self.exchanges if exchange.path.endswith(path)])
 
     def extracted(self, url: str, extractor: str) -> dict[str, Any]:
         """Return what an extractor says of an address. Entries of listings come as they are asked for."""

@@ -170,7 +170,7 @@ class Backend:
                 return []
             raise
         # A page that fails inside a listing looks like its end to yt-dlp.
-        if failure := _errors().by_exchange(self._library.exchanges):
+        if failure := self._library.failure():
             raise failure
         if position > _MAX_LISTED:
             raise FetchError("format", "endless-listing", f"more than {_MAX_LISTED} entries")
@@ -191,8 +191,7 @@ class Backend:
         if info.get("id") != video:
             raise FetchError("incomplete", "other-video", "YouTube answered for another video")
         # yt-dlp goes on without `next`, and then the licence is lost without a word.
-        lost = [one for one in self._library.exchanges if one.path.endswith("/next")]
-        if failure := _errors().by_exchange(lost[-1:]):
+        if failure := self._library.failure("/next"):
             raise failure
         description = _youtube_describe.description_of(info, _youtube_describe.today_utc())
         media = _youtube_media.media_of(info, _youtube_describe.caption_urls(info), time.time())
@@ -323,12 +322,6 @@ def _api(config: Config, connection: Connection) -> Api | None:
     from speechmill.sources._youtube_api import Api
 
     return Api(connection, connection.api_key)
-
-
-def _errors() -> Any:
-    from speechmill.sources import _youtube_errors  # imports yt-dlp
-
-    return _youtube_errors
 
 
 def _keep(kept: OrderedDict[str, Any], key: str, value: Any) -> None:
