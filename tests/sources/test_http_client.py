@@ -225,6 +225,7 @@ def test_what_is_no_gzip_is_incomplete(site, client):
         ("deflate", zlib.compress(bytes(1_000_000))),
         ("gzip, gzip", gzip.compress(gzip.compress(bytes(1_000_000)))),
     ],
+    ids=["br", "zstd", "deflate", "gzip twice"],
 )
 def test_a_compression_that_nobody_asked_for_is_not_undone(encoding, body, site, client):
     site.pages["/"] = answer(body, content_encoding=encoding)
