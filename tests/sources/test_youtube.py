@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,16 @@ def test_a_search_is_read_page_by_page_to_its_end(opened, replica):
     assert [len(ids) for ids, _ in found] == [20, 20, 10]
     assert len({name for ids, _ in found for name in ids}) == 50
     assert backend.num_requests == 3
+
+
+def test_a_search_for_creative_commons_asks_youtubes_own_filter(opened, monkeypatch):
+    backend = opened(search="khoa học & đời sống", creative_commons=True)
+    asked: list[str] = []
+    ask = backend._library.extracted
+    monkeypatch.setattr(backend._library, "extracted", lambda url, key: asked.append(url) or ask(url, key))
+    found = backend.discover(None)
+    assert len(found.refs) == 20
+    assert asked[0].endswith("&sp=EgQQATAB")
 
 
 def test_a_listing_says_what_it_knows(opened):
@@ -158,6 +169,15 @@ def test_a_page_that_fails_is_not_the_end_and_can_be_asked_again(opened, replica
     replica.control(restore=True)
     whole.discover(None)
     assert backend.discover(cursor) == whole.discover(cursor)
+
+
+def test_a_listing_that_goes_round_is_given_up(opened, monkeypatch):
+    monkeypatch.setattr(youtube, "_MAX_LISTED", 30)
+    backend = opened(search="a")
+    found = []
+    error = failure(lambda: found.extend(pages(backend)))
+    assert (error.kind, error.reason) == ("format", "endless-listing")
+    assert backend.num_requests == 2
 
 
 @pytest.mark.parametrize("asked", [{"channel": "@channel99"}, {"playlist": "PLreplica000000099"}])
@@ -265,6 +285,19 @@ def test_an_age_check_is_not_worked_round(opened, replica):
     backend = opened()
     assert failure(lambda: backend.describe(ref("a0000003000"))).reason == "age-restricted"
     assert replica.statistics()["videos"]["a0000003000"] == {"next": 1, "player": 1}
+
+
+def test_backends_in_threads_do_not_mix(opened, replica):
+    backends = [opened() for _ in range(4)]
+
+    def titles(worker: int) -> list[str]:
+        names = [f"v{worker * 1000 + index:010d}" for index in range(10)]
+        return [backends[worker].describe(ref(name)).title.partition(":")[0] for name in names]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(titles, range(4)))
+    assert found == [[f"Talk {worker * 1000 + index}" for index in range(10)] for worker in range(4)]
+    assert [backend.num_requests for backend in backends] == [20, 20, 20, 20]
 
 
 # Captions

@@ -159,6 +159,8 @@ class Backend:
             self._api.close()
 
     def _entries(self, listing: Listing, index: int, position: int) -> list[dict[str, Any]]:
+        if position > _MAX_LISTED:
+            raise FetchError("format", "endless-listing", f"more than {_MAX_LISTED} entries")
         walk, self._walk = self._walk, None
         try:
             with self._library.asking():
@@ -172,8 +174,6 @@ class Backend:
         # A page that fails inside a listing looks like its end to yt-dlp.
         if failure := self._library.failure():
             raise failure
-        if position > _MAX_LISTED:
-            raise FetchError("format", "endless-listing", f"more than {_MAX_LISTED} entries")
         self._walk = walk
         return found
 
