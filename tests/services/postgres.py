@@ -57,12 +57,12 @@ class Server:
     """One PostgreSQL server. `start`, `stop`, `restart` and `crash` it as a test needs."""
 
     def __init__(self) -> None:
-        self._programs = binaries()
+        self.programs = binaries()
         self._as_user = _as_user()
-        self._root = Path(tempfile.mkdtemp(prefix="speechmill-postgres-"))
-        self._data = self._root / "data"
+        self.folder = Path(tempfile.mkdtemp(prefix="speechmill-postgres-"))
+        self._data = self.folder / "data"
         self.port = _free_port()
-        self._watch = _watcher(self._root, self._programs)
+        self._watch = _watcher(self.folder, self.programs)
         try:
             self._initialise()
             self.start()
@@ -93,7 +93,7 @@ class Server:
         """Start, and wait until it answers."""
         options = " ".join(f"-c {setting}" for setting in SETTINGS)
         options += f" -p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
-        self._run("pg_ctl", "start", "-w", "-t", "60", "-l", str(self._root / "log"), "-o", options)
+        self._run("pg_ctl", "start", "-w", "-t", "60", "-l", str(self.folder / "log"), "-o", options)
 
     def stop(self, mode: str = "fast") -> None:
         """Stop. mode: "fast" breaks connections off, "immediate" is as if the server was killed."""
@@ -111,7 +111,7 @@ class Server:
 
     def log(self) -> str:
         """What the server wrote."""
-        return (self._root / "log").read_text(encoding="utf-8", errors="replace")
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
 
     def close(self) -> None:
         """Stop it and delete everything."""
@@ -120,19 +120,19 @@ class Server:
         self._watch.wait(60)
 
     def _initialise(self) -> None:
-        password = self._root / "password"
+        password = self.folder / "password"
         password.write_text(PASSWORD, encoding="utf-8")
         if self._as_user:
-            for path in (self._root, password):
+            for path in (self.folder, password):
                 shutil.chown(path, _ROOT_USER)
         self._run(
             "initdb", "-U", USER, "-A", "scram-sha-256", f"--pwfile={password}", "-N", "-E", "UTF8", "--locale=C.UTF-8"
         )
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._as_user, str(self._programs / program), "-D", str(self._data), *arguments]
+        command = [*self._as_user, str(self.programs / program), "-D", str(self._data), *arguments]
         # To a file: a server inherits what it is started with, and a pipe to it would never end.
-        with (self._root / f"{program}.out").open("w+") as output:
+        with (self.folder / f"{program}.out").open("w+") as output:
             done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
             if done.returncode:
                 output.seek(0)

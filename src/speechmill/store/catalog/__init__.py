@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from msgspec import Struct
 
-from speechmill.core.errors import WorkspaceError
+from speechmill.core.errors import MissingDependency, WorkspaceError
 from speechmill.core.remote import Asset, CaptionAsset, Decision, Description, Kind, Page, Ref, Verdict
 
 if TYPE_CHECKING:
@@ -170,13 +170,20 @@ class Catalog:
 
     @classmethod
     def open(cls, address: str) -> Self:
-        """Open (SQLite: make) and migrate the database. Raises WorkspaceError; passwords are never in its message.
+        """Open (SQLite: make) and migrate the database.
+
+        Raises ConfigError (the address), MissingDependency, WorkspaceError; passwords are never in a message.
 
         address: a SQLAlchemy URL. `sqlite:///path` gets WAL and a busy timeout; PostgreSQL reads PGPASSWORD and
-        ~/.pgpass, so that no password stands in a corpus file.
+        ~/.pgpass, so that no password stands in a corpus file. A server that starts is waited for; one that isn't
+        there is not.
         """
-        from speechmill.store.catalog.opening import open_database
-
+        try:
+            from speechmill.store.catalog.opening import open_database
+        except ImportError as error:
+            raise MissingDependency(
+                f"a catalog needs {error.name}. Install it with: pip install 'speechmill[crawl]'"
+            ) from None
         return cls(open_database(address))
 
     def __init__(self, database: Database) -> None:
@@ -206,7 +213,9 @@ class Catalog:
         """Keep a page: new refs become items with a ready job, or skipped ones without. Returns how many are new.
 
         skipped: by ref id. A ref known from elsewhere is only noted as a find of this query. The cursor moves with it,
-        in the same transaction. restart: the page is the first of a new pass over a listing that had ended.
+        in the same transaction; a listing that had ended stays so. restart: the page is the first of a new pass over
+        a listing that had ended. A ref that was skipped before any visit, and isn't now, gets its job, as this query's.
+        Raises WorkspaceError for a query that `query` has not made.
         """
         return self._database.write(lambda c: discovery.save_page(c, query, page, skipped, now, restart))
 
@@ -215,11 +224,14 @@ class Catalog:
     def lease(
         self, owner: str, queries: Sequence[str], count: int, lease_s: float, now: float, platforms: Sequence[str] = ()
     ) -> list[Job]:
-        """Take ready jobs (and leased ones whose lease ran out) that are due, oldest first; skips those locked."""
+        """Take ready jobs (and leased ones whose lease ran out) that are due, oldest first; skips those locked.
+
+        Items that other queries found first come after all others. platforms: only of queries of these; (): of all.
+        """
         return self._database.write(lambda c: jobs.lease(c, owner, queries, count, lease_s, now, platforms))
 
     def renew(self, owner: str, lease_s: float, now: float) -> int:
-        """Prolong everything that an owner holds. Returns how many."""
+        """Prolong everything that an owner holds, what ran out and nobody took too. Returns how many."""
         return self._database.write(lambda c: jobs.renew(c, owner, lease_s, now))
 
     def release(self, owner: str, items: Sequence[int]) -> None:
@@ -237,13 +249,19 @@ class Catalog:
     def stored(
         self, owner: str, item: int, asset: Asset, captions: Sequence[CaptionAsset], now: float
     ) -> tuple[str, ...]:
-        """Add the asset rows and end the job. Returns keys that were intended earlier and now belong to nobody."""
+        """Add the asset rows and end the job. Returns keys that were intended earlier and now belong to nobody.
+
+        Raises WorkspaceError for an item that was never `described`.
+        """
         return self._database.write(lambda c: assets.stored(c, owner, item, asset, captions, now))
 
     def failed(
         self, owner: str, item: int, kind: Kind, reason: str, detail: str, now: float, retry_at: float | None
     ) -> None:
-        """Note a failure; retry_at None: for good where kind is permanent, else set aside (quarantined)."""
+        """Note a failure; retry_at None: for good where kind is permanent, else set aside (quarantined).
+
+        In both of the latter the item's state is "failed", until a `retry`.
+        """
         self._database.write(lambda c: jobs.failed(c, owner, item, kind, reason, detail, now, retry_at))
 
     def attempt(self, attempts: Sequence[Attempt]) -> None:
@@ -251,11 +269,17 @@ class Catalog:
         self._database.write(lambda c: ways.attempt(c, attempts))
 
     def retry(self, queries: Sequence[str], kinds: Sequence[Kind], now: float) -> int:
-        """Make set-aside, waiting and (where kinds has "permanent") failed jobs ready now. Returns how many."""
+        """Make set-aside, waiting and (where kinds has "permanent") failed jobs ready now. Returns how many.
+
+        Their failures are counted from 0 again.
+        """
         return self._database.write(lambda c: jobs.retry(c, queries, kinds, now))
 
     def reconsider(self, decisions: Mapping[int, Decision], now: float) -> None:
-        """Apply new decisions to described items without a visit: what is accepted now gets a ready job."""
+        """Apply new decisions to described items without a visit: what is accepted now gets a ready job.
+
+        Visits that go on, stored, failed and imported items and takedowns keep their state.
+        """
         self._database.write(lambda c: jobs.reconsider(c, decisions, now))
 
     def undecided(self, queries: Sequence[str], verdicts: Sequence[Verdict]) -> Iterator[tuple[int, str, Description]]:
@@ -273,7 +297,7 @@ class Catalog:
         return self._database.write(lambda c: budgets.spend(c, platform, per_hour, asked, now))
 
     def refund(self, platform: str, count: int, now: float) -> None:
-        """Give back what was taken and not used."""
+        """Give back what was taken within the last hour and not used."""
         self._database.write(lambda c: budgets.refund(c, platform, count, now))
 
     def spent(self, platform: str, now: float) -> int:
@@ -290,21 +314,27 @@ class Catalog:
     # -- results
 
     def hand_over(self, queries: Sequence[str]) -> list[Stored]:
-        """Return stored items of these queries, sorted by platform and id; nothing that was taken down."""
+        """Return stored items of these queries, sorted by platform and id; nothing that was taken down.
+
+        Items whose object was dropped are among them, and say so.
+        """
         return self._database.read(lambda c: results.hand_over(c, queries))
 
     def counts(self, queries: Sequence[str]) -> Counts:
         return self._database.read(lambda c: results.counts(c, queries))
 
     def take_down(self, platform: str, id: str, note: str, now: float) -> list[str]:
-        """Record a takedown (of an item that need not be known) and return keys that nobody else needs any more."""
+        """Record a takedown (of an item that need not be known) and return keys that nobody else needs any more.
+
+        Asked again it returns the same until `drop_asset` notes that they are deleted: a crash in between loses none.
+        """
         return self._database.write(lambda c: takedowns.take_down(c, platform, id, note, now))
 
     def takedowns(self) -> list[Takedown]:
         return self._database.read(takedowns.takedowns)
 
     def drop_asset(self, key: str) -> None:
-        """Note that an object was deleted on purpose (retention): it is not fetched again."""
+        """Note that an object (media or captions) was deleted on purpose (retention): it is not fetched again."""
         self._database.write(lambda c: assets.drop_asset(c, key))
 
     def import_archive(self, ids: Sequence[tuple[str, str]], now: float) -> int:
@@ -312,7 +342,10 @@ class Catalog:
         return self._database.write(lambda c: discovery.import_archive(c, ids, now))
 
     def keys(self) -> Iterator[str]:
-        """Yield the key of every object that a row refers to."""
+        """Yield the key of every object that a row refers to, intended ones too, once and in order.
+
+        Not of those that were dropped or taken down: what a store holds beside these keys may be deleted.
+        """
         return assets.keys(self._database)
 
     # -- statistics

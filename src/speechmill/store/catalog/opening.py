@@ -21,6 +21,15 @@ HEAD = "0001"  # the newest revision in `migrations/`
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATING = 0x5370_6D6C  # PostgreSQL's number for the lock of whoever migrates
 _STARTING_S = 30.0
+# A server that falls silent without closing is given up after a minute, as one that closes is.
+_CONNECTING = {
+    "application_name": "speechmill",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
 def open_database(address: str) -> Database:
@@ -51,11 +60,11 @@ def _engine(where: Address) -> Engine:
             pool_size=5,
             max_overflow=27,
             pool_timeout=60,
-            connect_args={"connect_timeout": 10, "application_name": "speechmill"},
+            connect_args=_CONNECTING,
         )
     except ImportError as error:
         raise MissingDependency(
-            f"{where.shown} needs {error.name}. Install it with: pip install 'speechmill[postgresql]'"
+            f"{where.shown} needs {error.name or 'psycopg'}. Install it with: pip install 'speechmill[postgresql]'"
         ) from None
 
 
