@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from speechmill.core.errors import BlobError
 from speechmill.core.remote import Caption, Decision, Description, Fetched, Page, Ref
@@ -111,3 +112,12 @@ def test_a_file_that_is_not_what_was_hashed_is_refused(
     with pytest.raises(BlobError):
         keep(storing, leased(catalog), wrong)
     assert list(blobs.list("originals/")) == []
+
+
+def test_media_that_stays_where_it_is_is_only_noted(
+    storing: Storing, catalog: Catalog, blobs: Blobs, tmp_path: Path
+) -> None:
+    kept = keep(storing, leased(catalog), structs.replace(answer(tmp_path), reference="s3://theirs/seven.wav"))
+    assert kept.asset.key == "s3://theirs/seven.wav"
+    assert list(blobs.list("originals/")) == []
+    assert catalog.hand_over(["q"]) == [kept]

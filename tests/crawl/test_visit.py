@@ -41,6 +41,9 @@ class Backend:
         path = self._folder / "partial.wav"
         return self._answer("fetch", lambda: write(path), description.id)
 
+    def reference(self, description: Description) -> str:
+        return f"s3://theirs/{description.id}.wav"
+
     def close(self) -> None: ...
 
     def _answer(self, verb: str, usual: Any, told: Any) -> Any:
@@ -68,13 +71,19 @@ def visit(tmp_path: Path) -> Callable[..., tuple[Answer, Backend]]:
     """Visit item 7: visit(describe=FetchError(...), wanted=Wanted(...), verb="describe")."""
 
     def go(
-        verb: Any = "visit", wanted: Wanted | None = None, max_bytes: int = 1 << 20, **answers: Any
+        verb: Any = "visit",
+        wanted: Wanted | None = None,
+        max_bytes: int = 1 << 20,
+        reference: bool = False,
+        **answers: Any,
     ) -> tuple[Answer, Backend]:
         folder = tmp_path / "worker"
         folder.mkdir()
         backend = Backend(folder, **answers)
         connection = Connection(tmp_path, proxy="http://u:canary-secret@proxy.test:1", max_bytes=max_bytes)
-        asked = Asked("fake", wanted or Wanted(), connection, verb, ref=REF, language="vi", cursor="here")
+        asked = Asked(
+            "fake", wanted or Wanted(), connection, verb, ref=REF, language="vi", cursor="here", reference=reference
+        )
         return answer_to(backend, asked, Redactor(["http://u:canary-secret@proxy.test:1"])), backend
 
     return go
@@ -170,3 +179,13 @@ def test_what_turns_out_too_short_is_skipped_and_deleted(
     assert (answer.decision.verdict, answer.decision.reason) == ("skip", "too-short")
     assert answer.fetched is None
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_where_media_stays_is_told_only_where_that_is_asked_for(visit: Any) -> None:
+    answer, _ = visit(reference=True)
+    assert answer.reference == "s3://theirs/7.wav"
+
+
+def test_media_is_copied_unless_something_else_is_asked_for(visit: Any) -> None:
+    answer, _ = visit()
+    assert answer.reference is None

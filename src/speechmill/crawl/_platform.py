@@ -120,6 +120,10 @@ class PlatformCrawl:
             await self._ground.rows(self._ground.catalog.save_egress, states)
             self._remembered = states
 
+    async def learn(self) -> None:
+        """Take over what other crawlers met on the same ways."""
+        self._ways.learn(await self._ground.rows(self._ground.catalog.egress, self.platform))
+
     async def put_down(self) -> None:
         """Give back what is leased and what of the budget was not used."""
         ground = self._ground
@@ -488,6 +492,7 @@ class PlatformCrawl:
             language=job.language,
             caption_languages=options.caption_languages,
             caption_kinds=job.caption_kinds,
+            reference=options.audio == "reference",
             **fields,
         )
 

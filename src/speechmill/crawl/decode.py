@@ -104,7 +104,6 @@ class Decoder:
             results, self._results = self._results, []
             if results:
                 self._ledger.write(self._node.folder, SHARD, self._node.writes, results)
-                self._memory.save()
             self._flushed = time.monotonic()
 
     def drain(self) -> None:
@@ -122,6 +121,7 @@ class Decoder:
         if self._error is None:
             self.flush()
             self._ledger.compact(self._node.folder)
+            self._memory.save()
 
     def _wait_for(self, source: Source, stored: Stored) -> None:
         """Normalise a file that the caller deletes afterwards."""

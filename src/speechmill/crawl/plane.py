@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from msgspec import Struct, field
 
 from speechmill.core import registry
+from speechmill.core.errors import SpeechmillError
 from speechmill.core.registry import Choice
 from speechmill.crawl import _folders
 from speechmill.crawl._platform import PlatformCrawl
@@ -42,7 +43,7 @@ from speechmill.store.workspace import Workspace
 __all__ = ["CrawlJob", "CrawlSummary", "Listing", "Observer", "Progress", "Silent", "crawl", "listings_of", "run_crawl"]
 
 TICK_S = 0.5
-WRITE_S = 2.0  # attempts and the ways' health are written this often
+WRITE_S = 2.0  # attempts and the ways' health are written this often, and others' ways looked up
 GRACE_S = 15.0  # that visits under way have to end after Ctrl-C
 CATALOG_THREADS = 2
 STORE_THREADS = 8
@@ -209,24 +210,38 @@ async def crawl(job: CrawlJob, observer: Observer, stop: Stop | None = None) -> 
     async with _ground(job, observer, stop) as ground:
         platforms = await _platforms(ground)
         try:
-            async with asyncio.timeout(None) as grace, asyncio.TaskGroup() as group:
-                watch = [group.create_task(_tick(ground, platforms)), group.create_task(_hold(ground))]
-                watch.append(group.create_task(_end(ground, platforms, grace)))
-                crawling = [group.create_task(platform.run()) for platform in platforms]
-                group.create_task(_cancel_after(crawling, watch))
-        except BaseExceptionGroup as errors:
-            raise _first(errors) from None
-        except TimeoutError:
-            ground.note("visits that were under way were cut off; they are given back")
-        finally:
-            for platform in platforms:
-                await platform.put_down()
-            await ground.write_attempts()
+            await _work(ground, platforms)
+        except BaseException:
+            # What ended the crawl is what its caller is to hear of; what can't be given back now falls due by itself.
+            with contextlib.suppress(SpeechmillError):
+                await _put_down(ground, platforms)
+            raise
+        await _put_down(ground, platforms)
         if ground.decoder is not None and stop.why is None:
-            await ground.files(ground.decoder.drain)
+            await asyncio.to_thread(ground.decoder.drain)
         _count_canonical(ground)
-        endings = [platform.ending for platform in platforms]
-        return _summary(ground, endings)
+        return _summary(ground, [platform.ending for platform in platforms])
+
+
+async def _work(ground: Ground, platforms: list[PlatformCrawl]) -> None:
+    """Crawl every platform to its end."""
+    try:
+        async with asyncio.timeout(None) as grace, asyncio.TaskGroup() as group:
+            watch = [group.create_task(_tick(ground, platforms)), group.create_task(_hold(ground))]
+            watch.append(group.create_task(_end(ground, platforms, grace)))
+            crawling = [group.create_task(platform.run()) for platform in platforms]
+            group.create_task(_cancel_after(crawling, watch))
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from None
+    except TimeoutError:
+        ground.note("visits that were under way were cut off; they are given back")
+
+
+async def _put_down(ground: Ground, platforms: list[PlatformCrawl]) -> None:
+    """Give back what was not finished, and write down what it cost."""
+    for platform in platforms:
+        await platform.put_down()
+    await ground.write_attempts()
 
 
 def _summary(ground: Ground, endings: list[Ending]) -> CrawlSummary:
@@ -296,8 +311,9 @@ async def _tick(ground: Ground, platforms: list[PlatformCrawl]) -> None:
             await ground.write_attempts()
             for platform in platforms:
                 await platform.remember()
+                await platform.learn()
             if ground.decoder is not None:
-                await ground.files(functools.partial(ground.decoder.flush, now=False))
+                await asyncio.to_thread(ground.decoder.flush, now=False)
             written = time.monotonic()
 
 

@@ -39,15 +39,17 @@ class Storing:
         description, decision = answer.description, answer.decision
         self._catalog.described(self._owner, job.item, description, decision, now())
         captions = tuple(self._caption(job, caption) for caption in answer.captions)
-        asset = self._original(job, answer.fetched, answer.duration)
+        asset = self._original(job, answer.fetched, answer)
         for key in self._catalog.stored(self._owner, job.item, asset, captions, now()):
             self._blobs.delete(key)
         return Stored(job.item, job.query, description, asset, captions)
 
-    def _original(self, job: Job, fetched: Fetched, duration: float | None) -> Asset:
-        key = original_key(fetched.sha256, fetched.extension)
-        self._put(job, fetched.path, key, fetched.sha256)
-        return Asset(key, fetched.sha256, fetched.size, fetched.extension, duration)
+    def _original(self, job: Job, fetched: Fetched, answer: Answer) -> Asset:
+        """Store the media, unless it stays where it is: then its key is its whole address."""
+        key = answer.reference or original_key(fetched.sha256, fetched.extension)
+        if answer.reference is None:
+            self._put(job, fetched.path, key, fetched.sha256)
+        return Asset(key, fetched.sha256, fetched.size, fetched.extension, answer.duration)
 
     def _caption(self, job: Job, caption: Caption) -> CaptionAsset:
         sha256 = hashlib.sha256(caption.content).hexdigest()

@@ -87,10 +87,18 @@ class _Visit:
         duration = _duration(fetched.path)
         decision = measured(wanted_of(self._asked.config), duration)
         if decision.verdict == "accept":
-            self.answer = structs.replace(self.answer, captions=captions, fetched=fetched, duration=duration)
+            stays = self._reference(description)
+            self.answer = structs.replace(
+                self.answer, captions=captions, fetched=fetched, duration=duration, reference=stays
+            )
         else:
             fetched.path.unlink(missing_ok=True)
             self.answer = structs.replace(self.answer, decision=decision)
+
+    def _reference(self, description: Description) -> str | None:
+        """Return where the media stays, if that is asked for and the source has objects that can be noted."""
+        find = getattr(self._backend, "reference", None) if self._asked.reference else None
+        return find(description) if find is not None else None
 
     def _captions(self, description: Description) -> tuple[Caption, ...]:
         if not self._asked.caption_kinds or not description.tracks:

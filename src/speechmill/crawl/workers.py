@@ -45,6 +45,7 @@ class Asked(Struct, frozen=True):
     language: str | None = None  # of the corpus
     caption_languages: tuple[str, ...] = ()
     caption_kinds: tuple[str, ...] = ("manual",)
+    reference: bool = False  # note where media stays instead of copying it, where the source knows such a place
 
 
 class Answer(Struct, frozen=True):
@@ -56,6 +57,7 @@ class Answer(Struct, frozen=True):
     captions: tuple[Caption, ...] = ()
     fetched: Fetched | None = None
     duration: float | None = None  # seconds, as the container of the media says
+    reference: str | None = None  # address of the object that is the media, and stays
     error: Any = None  # FetchError, with secrets redacted
     requests: int = 0
     seconds: float = 0.0
