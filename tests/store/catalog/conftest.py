@@ -42,11 +42,8 @@ def opened(request: pytest.FixtureRequest) -> tuple[str, Catalog]:
     # `commits` stays: a writer's own row is there as long as it is.
     tables = [table.name for table in reversed(metadata.sorted_tables) if table.name != "commits"]
     with catalog._database.once() as connection:
-        if request.param == "postgresql":
-            connection.exec_driver_sql(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
-        else:
-            for name in tables:
-                connection.exec_driver_sql(f"DELETE FROM {name}")
+        for name in tables:
+            connection.exec_driver_sql(f"DELETE FROM {name}")
     return address, catalog
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select, union, update
@@ -115,7 +116,7 @@ def keys(database: Database) -> Iterator[str]:
     """See Catalog.keys. By short transactions, so that nobody waits for a slow reader."""
     last = ""
     while True:
-        page = database.read(lambda connection, last=last: _keys_after(connection, last))  # type: ignore[misc]
+        page = database.read(partial(_keys_after, last=last))
         yield from page.values()
         if len(page) < _PAGE:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
@@ -68,7 +69,7 @@ def undecided(
     """See Catalog.undecided. By short transactions, so that nobody waits for a slow reader."""
     last = 0
     while True:
-        page = database.read(lambda connection, last=last: _undecided(connection, queries, verdicts, last))  # type: ignore[misc]
+        page = database.read(partial(_undecided, queries=queries, verdicts=verdicts, last=last))
         for item, query, description in page:
             yield item, query, decode(description, Description)
         if len(page) < _PAGE:
