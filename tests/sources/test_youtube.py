@@ -367,6 +367,15 @@ def test_a_transfer_that_breaks_off_goes_on_from_there(opened, replica):
     assert backend.num_requests == 4
 
 
+def test_a_transfer_that_trickles_is_asked_for_again(opened, replica, monkeypatch):
+    monkeypatch.setattr("speechmill.sources._youtube_media._MIN_BYTES_PER_S", 10_000_000)
+    replica.control(slow_bytes_per_s=40_000.0)
+    backend = opened(connection={"timeout_s": 1.0})
+    fetched = backend.fetch(backend.describe(ref("s0000003000")))
+    assert fetched.path.read_bytes() == replica.media("s0000003000")
+    assert backend.num_requests > 3
+
+
 def test_a_transfer_that_never_ends_well_leaves_nothing(opened, replica, tmp_path, monkeypatch):
     monkeypatch.setattr("speechmill.sources._youtube_media._FIRST_WAIT_S", 0.001)
     replica.control(fault_times=1_000)

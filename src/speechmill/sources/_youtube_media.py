@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from speechmill.sources._ytdlp import Library
 
 _RANGE_BYTES = 10 << 20  # what YouTube's own players ask for at once; more is sent slowly
-_BLOCK_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 15
+_MIN_BYTES_PER_S = 4_000  # a quarter of what sound of 128 kbit/s lasts; what comes slower is asked for again
 _BREAKS = 4  # in a row, without a byte between them
 _MAX_BREAKS = 20
 _FIRST_WAIT_S = 0.1  # before going on; twice as long each time
@@ -110,7 +111,7 @@ def download(library: Library, sound: Sound, connection: Connection) -> Fetched:
     path = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            size, sha256 = _Transfer(library, sound, connection.max_bytes, file).run()
+            size, sha256 = _Transfer(library, sound, connection, file).run()
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -120,10 +121,11 @@ def download(library: Library, sound: Sound, connection: Connection) -> Fetched:
 class _Transfer:
     """Bytes of one address, in order."""
 
-    def __init__(self, library: Library, sound: Sound, max_bytes: int, file: IO[bytes]) -> None:
+    def __init__(self, library: Library, sound: Sound, connection: Connection, file: IO[bytes]) -> None:
         self._library = library
         self._sound = sound
-        self._max_bytes = max_bytes
+        self._max_bytes = connection.max_bytes
+        self._timeout_s = connection.timeout_s
         self._file = file
         self._digest = hashlib.sha256()
         self._position = 0
@@ -159,8 +161,12 @@ class _Transfer:
         response = self._library.opened(self._sound.url, headers)
         try:
             self._agree(response.status, response.headers)
+            started, first = time.monotonic(), self._position
             while block := response.read(_BLOCK_BYTES):
                 self._write(block)
+                took = time.monotonic() - started
+                if took > self._timeout_s and self._position - first < _MIN_BYTES_PER_S * took:
+                    raise FetchError("net", "too-slow", f"{self._position - first} bytes in {took:.0f} s")
         finally:
             response.close()
 
