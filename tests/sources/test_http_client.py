@@ -20,7 +20,8 @@ import pytest
 from speechmill.core.errors import ConfigError, FetchError
 from speechmill.sources import Connection, _http_wire
 from speechmill.sources._http import Client
-from speechmill.sources._http_answers import retry_after
+from speechmill.sources._http_answers import _gunzipped, retry_after
+from speechmill.sources._http_guard import Target
 
 from .conftest import Asked, Site, answer
 
@@ -206,6 +207,13 @@ def test_a_gzip_bomb_is_stopped_at_the_limit(site, client):
     assert _failure(client, site, max_bytes=100_000).reason == "too-large"
 
 
+def test_no_more_than_a_block_is_decompressed_at_a_time():
+    target = Target("https", "files.example", 443, "/")
+    blocks = list(_gunzipped(target, iter([gzip.compress(bytes(5_000_000))])))
+    assert max(map(len, blocks)) == 65_536
+    assert sum(map(len, blocks)) == 5_000_000
+
+
 def test_gzip_that_is_cut_off_is_incomplete(site, client):
     site.pages["/"] = answer(gzip.compress(bytes(range(256)) * 100)[:-20], content_encoding="gzip")
     error = _failure(client, site)
@@ -270,7 +278,8 @@ def test_a_body_shorter_than_its_length_is_no_answer(site, client):
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 100_000,
         b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(200)) + b"\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
-        b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000 + answer(b"x"),
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %b\r\n" % (i, b"y" * 5_000) for i in range(20)) + b"\r\n",
     ],
 )
 def test_what_is_no_http_is_no_answer(raw, site, client):
