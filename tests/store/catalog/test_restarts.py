@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
 from tests.services.postgres import PASSWORD, Server
 from tests.store.catalog.actors import Troupe
 from tests.store.catalog.builders import ACCEPT, asset, description, ids, lease, listing, page
 from tests.store.catalog.test_processes import check_consistency
 
 from speechmill.core.errors import WorkspaceError
-from speechmill.store.catalog import Attempt, Catalog
+from speechmill.store.catalog import Attempt, Catalog, EgressState
 
 
 @pytest.fixture
@@ -71,6 +72,23 @@ def test_a_transaction_cut_in_its_middle_runs_again_from_its_start(postgres: Ser
     assert len(tries) == 2
 
 
+def test_what_a_vanished_crawler_has_locked_is_free_again(kept: Catalog) -> None:
+    """Its transaction is idle; the server ends it (after 30 s; here sooner)."""
+    kept.save_egress([EgressState("a", "youtube")])
+    with kept._database._engine.connect() as vanished:
+        vanished.execute(text("SET idle_in_transaction_session_timeout = '200ms'"))
+        vanished.execute(text("SELECT * FROM egress FOR UPDATE"))
+        kept.save_egress([EgressState("a", "youtube", failures=1)])
+        with pytest.raises(DBAPIError, match="idle-in-transaction"):
+            vanished.execute(text("SELECT 1"))
+    assert kept.egress("youtube")["a"].failures == 1
+
+
+def test_a_connection_may_not_idle_in_a_transaction(kept: Catalog) -> None:
+    show = text("SHOW idle_in_transaction_session_timeout")
+    assert kept._database.read(lambda connection: connection.scalar(show)) == "30s"
+
+
 def deadlocked(kept: Catalog, first: str, second: str, both: threading.Barrier) -> None:
     tries: list[int] = []
 
@@ -86,8 +104,6 @@ def deadlocked(kept: Catalog, first: str, second: str, both: threading.Barrier) 
 
 
 def test_two_that_wait_for_each_other_both_come_through(kept: Catalog) -> None:
-    from speechmill.store.catalog import EgressState
-
     kept.save_egress([EgressState("a", "youtube"), EgressState("b", "youtube")])
     both = threading.Barrier(2)
     with ThreadPoolExecutor(2) as pool:

@@ -31,8 +31,9 @@ FAILURES = (SQLAlchemyError, sqlite3.Error)  # the second while a connection is 
 PATIENCE_S = 60.0  # a server that restarts is back by then
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _BUSY_MS = 10_000
-# Connections lost or refused while the server stops and starts, too many of them, serialization, deadlock.
-_TRANSIENT_STATES = ("08", "57P01", "57P02", "57P03", "53300", "40001", "40P01")
+_VANISHED_S = 30  # of silence within a transaction, which has nothing to wait for
+# Connections lost or refused while the server stops and starts, or too idle, or too many; serialization, deadlock.
+_TRANSIENT_STATES = ("08", "25P03", "57P01", "57P02", "57P03", "53300", "40001", "40P01")
 
 
 class Database:
@@ -50,6 +51,7 @@ class Database:
         self._turn = threading.Lock()
         if self._counts_commits:
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            _prepare_postgresql(engine)
         else:
             self._reading = engine.execution_options(deferred=True)
             _prepare_sqlite(engine)
@@ -201,6 +203,15 @@ def upsert(
 def insert_for(connection: Connection) -> Any:
     """Return the INSERT that knows ON CONFLICT."""
     return postgresql.insert if is_postgresql(connection.dialect) else sqlite.insert
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    """Let the server end what a crawler that vanished from the network has begun: others wait for its locks."""
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{_VANISHED_S}s'")
+        connection.commit()
 
 
 def _prepare_sqlite(engine: Engine) -> None:
