@@ -26,7 +26,7 @@ SpeechmillError
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from speechmill.core.remote import Kind
@@ -140,6 +140,14 @@ class FetchError(ItemError):
         super().__init__(reason, detail, permanent=kind == "permanent")
         self.kind: Kind = kind
         self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross the border of a process whole."""
+        return _fetch_error, (self.kind, self.reason, self.detail, self.retry_after)
+
+
+def _fetch_error(kind: Kind, reason: str, detail: str, retry_after: float | None) -> FetchError:
+    return FetchError(kind, reason, detail, retry_after=retry_after)
 
 
 class Unscorable(ItemError):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VERSION = "1"
 REQUIRES = ("yt-dlp", "requests")
 REMOTE = True
+SHORTHAND = "search"
 BUDGET = 250  # videos an hour: what YouTube lets a guest see before it limits the rate, as yt-dlp's users report
 _PAGES = ("youtube.com", "*.youtube.com")
 HOSTS = (*_PAGES, "*.googlevideo.com", "www.googleapis.com")
