@@ -44,10 +44,10 @@ def check(command, words, path):
     if isinstance(command, click.Group):
         if not words:
             return
-        inner = command.get_command(click.Context(command), words[0])
-        if inner is None:
-            raise click.UsageError(f"no command {words[0]!r} in {path!r}")
-        check(inner, words[1:], f"{path} {words[0]}")
+        # As the command itself does: a corpus file may stand where `crawl` has its commands.
+        name, inner, rest = command.resolve_command(click.Context(command), words)
+        assert inner is not None
+        check(inner, rest, f"{path} {name}")
         return
     if not words or words == ["--help"]:
         return  # `speechmill exec`, as prose names it
@@ -68,7 +68,13 @@ def test_a_documented_command_line_is_understood(page, line):
 
 
 def test_the_check_refuses_what_does_not_exist():
-    for line in ("run ./audio --no-such-option", "models fetch dnsmos", "rnu"):
+    for line in (
+        "run ./audio --no-such-option",
+        "models fetch dnsmos",
+        "rnu",
+        "crawl serch 'a talk'",
+        "crawl --limit 3",
+    ):
         with pytest.raises(click.UsageError):
             check(cli, shlex.split(line), "speechmill")
 

@@ -9,8 +9,13 @@ import msgspec
 import pytest
 
 from speechmill.core import registry
+from speechmill.core.remote import RightsOverride, Wanted
 from speechmill.core.types import Segment
+from speechmill.crawl.corpus import check as check_crawl
+from speechmill.crawl.reactions import REACTIONS, Breaker
+from speechmill.exporters._attribution import COLUMNS as ATTRIBUTION_COLUMNS
 from speechmill.pipeline import spec
+from speechmill.pipeline.crawl_options import Cookies, CrawlOptions, Egress
 from speechmill.pipeline.expressions import FUNCTIONS, NAMES, Rule
 from speechmill.pipeline.plan import stages
 from speechmill.pipeline.presets import PRESETS
@@ -105,11 +110,71 @@ BACKENDS = [(family, name) for family in registry.FAMILIES for name in registry.
 def test_the_corpus_file_page_has_each_option_with_its_default(family, name):
     table = rows(section(page("docs/corpus-file.md"), f"### `{family}` `{name}`"))
     shown = {row[0].strip("`"): row[1].strip("`") for row in table[1:]}
-    expected = {}
-    for field in msgspec.structs.fields(registry.load(family, name).Config):
+    config = registry.load(family, name).Config
+    # What all remote sources have stands on the page once; where a backend has another default, beside its own.
+    common = options_of(Wanted).items() if issubclass(config, Wanted) else ()
+    assert shown == dict(options_of(config).items() - common)
+
+
+def options_of(config):
+    """Each option with its default, as a page writes them."""
+    found = {}
+    for field in msgspec.structs.fields(config):
         required = field.default is msgspec.NODEFAULT
-        expected[field.name] = "none: it must be given" if required else msgspec.json.encode(field.default).decode()
-    assert shown == expected
+        found[field.name] = "none: it must be given" if required else msgspec.json.encode(field.default).decode()
+    return found
+
+
+def test_the_corpus_file_page_has_the_options_of_every_remote_source():
+    text = section(page("docs/corpus-file.md"), "### Options of every remote source")
+    assert {row[0].strip("`"): row[1].strip("`") for row in rows(text)[1:]} == options_of(Wanted)
+    assert all(f"{name}: ..." in text for name in RightsOverride.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("heading", "options"), [("### `crawl`", CrawlOptions), ("### `crawl.egress`", Egress), ("### `crawl.cookies`", Cookies)]
+)
+def test_the_corpus_file_page_has_each_option_of_a_crawl_with_its_default(heading, options):
+    table = rows(section(page("docs/corpus-file.md"), heading))[1:]
+    shown = {row[0].strip("`"): row[1].strip("`") for row in table}
+    assert list(shown) == [field.name for field in msgspec.structs.fields(options)]
+    given = {name: spec.yaml.safe_load(cell) for name, cell in shown.items() if cell != "none: it must be given"}
+    required = {name: "any" for name in shown.keys() - given.keys()}
+    assert msgspec.convert(given | required, options) == options(**required)
+
+
+REMOTE = [name for name in registry.names("sources") if issubclass(registry.load("sources", name).Config, Wanted)]
+
+
+def test_the_crawling_page_has_every_remote_source_with_its_budget():
+    text = section(page("docs/crawling.md"), "## Sources")
+    assert sorted(re.findall(r"^### `(\w+)`$", text, re.MULTILINE)) == REMOTE
+    shown = {row[0].strip("`"): row[1] for row in rows(section(page("docs/crawling.md"), "### Budgets"))[1:]}
+    budgets = {name: registry.load("sources", name).BUDGET for name in REMOTE}
+    assert shown == {name: "no limit" if budget is None else str(budget) for name, budget in budgets.items()}
+
+
+def test_the_crawling_page_says_what_each_kind_of_error_does():
+    table = rows(section(page("docs/crawling.md"), "## Errors"))[1:]
+    shown = {row[0].strip("`"): row[2] for row in table}
+    assert shown == {
+        kind: f"{of.first_s:g} s, x{of.growth:g}, at most {of.cap_s:g} s" if of.retry else "never"
+        for kind, of in REACTIONS.items()
+    }
+    breaker = Breaker("any")
+    for item in range(5):
+        assert not breaker.is_open
+        breaker.report(str(item), "format", 0.0)
+    assert breaker.next_at(0.0) == 1800.0
+    assert "Five in a row" in page("docs/crawling.md")
+
+
+def test_the_crawling_page_has_every_reason_that_leaves_an_item_out():
+    policy = (ROOT / "src" / "speechmill" / "crawl" / "policy.py").read_text(encoding="utf-8")
+    given = set(re.findall(r"_skip\(\"([a-z-]+)\"", policy))
+    given |= {"no-manual-captions", "no-automatic-captions", "licence-standard", "licence-unstated", "licence-failed"}
+    assert len(given) > 15
+    assert set(first_cells(section(page("docs/crawling.md"), "### Why an item is left out"))) == given
 
 
 def test_the_corpus_file_page_names_columns_and_endings():
@@ -134,6 +199,8 @@ def test_a_piece_of_a_corpus_file_is_understood(name, block, tmp_path):
     path.write_text(block if "sources:" in block else f"sources: [local: {{path: .}}]\n{block}", encoding="utf-8")
     corpus = spec.load(path)
     assert corpus.sources
+    if any(choice.backend in REMOTE for choice in corpus.sources):
+        check_crawl(corpus)
 
 
 def test_the_filter_page_has_every_preset_with_its_rules():
@@ -176,6 +243,11 @@ def test_the_dataset_page_has_every_exporter():
     assert sorted(re.findall(r"^### (\w+)$", text, re.MULTILINE)) == registry.names("exporters")
 
 
+def test_the_dataset_page_has_the_columns_of_the_attribution():
+    text = section(page("docs/dataset.md"), "### ATTRIBUTION.tsv")
+    assert first_cells(text) == list(ATTRIBUTION_COLUMNS)
+
+
 def test_every_reason_on_the_pages_is_one_that_the_code_gives():
     reasons = re.findall(r"`([a-z]+(?:-[a-z0-9]+)+)`", page("docs/bad-input.md"))
     reasons += first_cells(section(page("docs/dataset.md"), "## Gaps"))
@@ -189,6 +261,17 @@ def test_every_reason_that_the_code_gives_is_on_the_pages():
     given |= set(re.findall(r"warnings\.append\(\s*f?\"([a-z-]+):", SOURCE))
     text = page("docs/bad-input.md") + page("docs/dataset.md")
     assert len(given) > 20
+    assert [reason for reason in sorted(given) if f"`{reason}`" not in text] == []
+
+
+def test_every_reason_of_a_fetch_that_fails_is_on_the_page_of_bad_input():
+    given = set(re.findall(r"FetchError\(\s*\"[a-z]+\",\s*\"([a-z0-9-]+)\"", SOURCE))
+    # Tables of the platforms' words and statuses; pairs of kinds are none.
+    given |= set(re.findall(r"\(\"(?:permanent|geo|incomplete|rate|bot|net|format)\",\s*\"([a-z0-9-]+)\"", SOURCE))
+    given |= set(re.findall(r"_refused\(\"([a-z-]+)\"", SOURCE))
+    given -= set(REACTIONS)
+    text = section(page("docs/bad-input.md"), "## Crawling")
+    assert len(given) > 80
     assert [reason for reason in sorted(given) if f"`{reason}`" not in text] == []
 
 

@@ -70,7 +70,7 @@ def fetch(
     """Crawl CORPUS, and hand what is stored over to the next `speechmill run`.
 
     \b
-    speechmill crawl corpus.yaml --no-wait
+    speechmill crawl fetch corpus.yaml --no-wait
     speechmill crawl corpus.yaml --describe-only --minutes 10
     """
     from speechmill import api
