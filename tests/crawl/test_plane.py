@@ -189,6 +189,14 @@ def test_without_fetching_items_are_described_and_nothing_is_stored(crawls: Craw
     assert crawls.run(items=4).progress.stored == 4
 
 
+def test_what_is_described_already_is_not_asked_for_again(crawls: Crawls) -> None:
+    crawls.run(items=4, job={"fetch": False})
+    crawls.asked()
+    summary = crawls.run(items=4, job={"fetch": False})
+    assert (summary.ending, summary.progress.described) == ("finished", 4)
+    assert crawls.asked("describe") == []
+
+
 def test_the_limit_counts_what_would_be_fetched(crawls: Crawls) -> None:
     assert crawls.run(items=9, limit=4, job={"fetch": False}).progress.described == 4
 
@@ -288,6 +296,13 @@ def test_a_listing_that_fails_is_asked_again(crawls: Crawls, quick_retries: None
     assert (summary.ending, summary.progress.stored) == ("finished", 4)
 
 
+def test_a_listing_that_fails_too_often_is_left_for_another_run(crawls: Crawls, quick_retries: None) -> None:
+    summary = crawls.run(items=4, page=2, faults={"page-2": ("incomplete",) * 5})
+    assert (summary.ending, summary.progress.stored) == ("waiting", 2)
+    summary = crawls.run(items=4, page=2)
+    assert (summary.ending, summary.progress.stored) == ("finished", 2)
+
+
 def test_a_listing_that_is_gone_is_told(crawls: Crawls) -> None:
     observer = Watching()
     summary = crawls.run(observer, faults={"page-0": ("permanent",)})
@@ -346,6 +361,18 @@ def test_asked_to_stop_it_ends_in_order(crawls: Crawls) -> None:
     counts = crawls.counts()
     assert counts.jobs.get("leased", 0) == 0
     assert counts.items["stored"] == summary.progress.stored == crawls.originals()
+
+
+def test_visits_that_do_not_end_in_time_are_given_back(in_processes: Crawls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plane, "GRACE_S", 0.2)
+    monkeypatch.setattr("speechmill.crawl.workers.CLOSE_S", 0.2)
+    observer = Watching()
+    faults = {str(item): ("hang",) for item in range(9)}
+    summary = in_processes.run(observer, items=9, faults=faults, job={"deadline_s": 1.0})
+    assert (summary.ending, summary.progress.described) == ("deadline", 0)
+    assert observer.notes == ["visits that were under way were cut off; they are given back"]
+    assert in_processes.counts().jobs == {"ready": 9}
+    assert in_processes.temporary() == []
 
 
 def test_a_deadline_ends_it(crawls: Crawls) -> None:

@@ -19,6 +19,7 @@ from speechmill.crawl._connections import connection_of, jar_of
 from speechmill.crawl._tally import Ending
 from speechmill.crawl.discovery import Followed, Listing
 from speechmill.crawl.egress import BUSY_S, Turn, Ways, ways_of
+from speechmill.crawl.policy import decide
 from speechmill.crawl.reactions import Breaker, next_try
 from speechmill.crawl.visit import DISK
 from speechmill.crawl.workers import DIED, Answer, Asked
@@ -207,6 +208,8 @@ class PlatformCrawl:
         followed.fail(error, (at or now) - now, now)
         if followed.ended:
             self._ground.note(f"{self.platform} {followed.listing.kind}: its listing ended with {error}")
+        if followed.broken:
+            self.ending = "waiting"
 
     # -- dispatch
 
@@ -237,7 +240,10 @@ class PlatformCrawl:
     async def _next_job(self) -> Job | None:
         while not self._is_ending():
             if self._leased:
-                return self._leased.popleft()
+                job = self._leased.popleft()
+                if not self._is_known(job):
+                    return job
+                continue
             if await self._lease():
                 continue
             wait_s = await self._until_more()
@@ -246,6 +252,20 @@ class PlatformCrawl:
             await self.bell.heard(wait_s)
         return None
 
+    def _is_known(self, job: Job) -> bool:
+        """Tell whether an earlier run described an item, where no more than that is asked for."""
+        followed = self._followed[job.query]
+        if self._ground.job.fetch or job.description is None:
+            return False
+        decision = decide(followed.wanted, job.description, self._ground.job.language)
+        if decision.verdict != "accept":
+            return False
+        self._ground.tally.describe(job.description, decision)
+        self._described.add(job.item)
+        followed.accept()
+        followed.under_way -= 1
+        return True
+
     async def _lease(self) -> bool:
         """Take ready items: of listings without a limit together, of others as many as the limit has room for."""
         if time.monotonic() < self._empty_until:
@@ -253,8 +273,12 @@ class PlatformCrawl:
         count = self._ground.slots
         free = [id for id, one in self._followed.items() if one.room is None and one.open > one.under_way]
         asked = [(free, count)] if free else []
-        asked += [([id], min(count, one.room)) for id, one in self._followed.items() if one.room and one.has_ready]
+        asked += [([id], count) for id, one in self._followed.items() if one.room and one.has_ready]
         for queries, wanted in asked:
+            limited = self._followed[queries[0]]
+            if limited.wanted.limit is not None:
+                await self._refresh(limited)  # other crawlers fill the same limit
+                wanted = min(count, limited.room or 0)
             jobs = await self._ground.rows(
                 self._ground.catalog.lease, self._ground.owner, queries, wanted, self._ground.job.lease_s, time.time()
             )

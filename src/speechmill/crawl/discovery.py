@@ -7,7 +7,6 @@ lacks of its limit. One that had ended is started over once a run, and ends at t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from speechmill.store.catalog import Query
 
 MAX_PAGES = 10_000  # of one listing in one run: a listing without end is a fault
 MAX_FAILURES = 5  # in a row; then a listing is left for another run
+MAX_UNREACHED = 50  # in a row, where the way was the reason: ways rest by themselves, and the network may be down
 
 
 class Listing(Struct, frozen=True):
@@ -42,6 +42,7 @@ class Followed:
         self.open = known.open  # items ready or leased
         self.under_way = 0  # of those, what this process has
         self.ended = False  # for this run
+        self.broken = False  # it ended by failures, and may have more
         self.asking = False
         self.not_before = 0.0  # seconds since 1970
         self.failures = 0  # in a row
@@ -113,9 +114,11 @@ class Followed:
             self.ended = True
         self.cursor = page.cursor
 
-    def fail(self, error: FetchError, again_after_s: float, now: float | None = None) -> None:
+    def fail(self, error: FetchError, again_after_s: float, now: float) -> None:
         """Note a page that did not come. What never comes, or failed too often, ends the listing for this run."""
         self.failures += 1
-        self.not_before = (time.time() if now is None else now) + again_after_s
-        if error.kind == "permanent" or self.failures >= MAX_FAILURES:
+        self.not_before = now + again_after_s
+        most = MAX_UNREACHED if error.kind in ("rate", "bot", "net") else MAX_FAILURES
+        if error.kind == "permanent" or self.failures >= most:
             self.ended = True
+            self.broken = error.kind != "permanent"
