@@ -10,6 +10,8 @@ import jsonschema
 import pytest
 import yaml
 
+from speechmill.crawl.corpus import check as check_crawl
+from speechmill.crawl.corpus import platforms_of
 from speechmill.pipeline import spec
 from speechmill.pipeline.plan import nodes
 
@@ -24,7 +26,8 @@ def test_the_committed_schema_is_current():
 
 
 def test_there_are_an_english_and_a_vietnamese_corpus():
-    assert [path.name for path in CORPORA] == ["corpus.en.yaml", "corpus.vi.yaml"]
+    names = ["corpus.en.yaml", "corpus.podcast.en.yaml", "corpus.vi.yaml", "corpus.youtube.vi.yaml"]
+    assert [path.name for path in CORPORA] == names
 
 
 @pytest.mark.parametrize("path", CORPORA, ids=lambda path: path.name)
@@ -32,6 +35,16 @@ def test_a_corpus_file_is_understood_and_fits_the_schema(path):
     corpus = spec.load(path)
     assert [node.name for node in nodes(corpus)][:2] == ["normalise", "vad"]
     jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), json.loads(SCHEMA.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("name", "platforms"),
+    [("corpus.podcast.en.yaml", ["internet_archive", "podcast"]), ("corpus.youtube.vi.yaml", ["youtube"])],
+)
+def test_a_corpus_of_platforms_can_be_crawled(name, platforms):
+    corpus = spec.load(ROOT / "examples" / name)
+    check_crawl(corpus)
+    assert platforms_of(corpus) == platforms
 
 
 def test_what_init_writes_fits_the_schema(tmp_path, speechmill):
