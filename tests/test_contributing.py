@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CONTRIBUTING.md's worked example, taken from the page and run: its test, and as a third party's plug-in."""
+"""CONTRIBUTING.md's worked examples, taken from the page and run: a metric, also as a plug-in, and a platform."""
 
 import importlib.util
 import json
@@ -8,10 +8,16 @@ import sys
 import tomllib
 import wave
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
+from speechmill.core.remote import Fetched, Ref
+from speechmill.crawl.visit import answer_to
+from speechmill.crawl.workers import Asked
+from speechmill.sources import Connection
 
 PAGE = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
 HZ = 16_000
@@ -21,7 +27,7 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-METRIC, TEST = blocks("python")
+METRIC, TEST, PLATFORM = blocks("python")
 (PROJECT,) = blocks("toml")
 
 
@@ -74,6 +80,92 @@ def write_with_offset(path):
         file.setsampwidth(2)
         file.setframerate(HZ)
         file.writeframes(samples.tobytes())
+
+
+SITE = "https://lectures.example.org/talks"
+ANSWERS = {
+    f"{SITE}?topic=history&page=1": {"talks": [{"id": 7, "length": 60}, {"id": "x"}], "next": 2},
+    f"{SITE}?topic=history&page=2": {"talks": [{"id": 8}], "next": None},
+    f"{SITE}/7": {"title": "Rome", "speaker": "Ann", "length": 60, "licence": "CC BY 4.0"},
+    f"{SITE}/8": {"title": "Troy", "speaker": None, "length": 60, "licence": "CC BY-NC 4.0"},
+    f"{SITE}/9": {"title": "Ur", "speaker": "Ann", "length": 60},
+}
+
+
+class StubClient:
+    """Answers in place of the site."""
+
+    def __init__(self, connection, hosts, *, robots):
+        assert (hosts, robots) == (("lectures.example.org",), True)
+        self.num_requests = 0
+        self._folder = connection.folder
+
+    def json(self, url, *, params=None):
+        self.num_requests += 1
+        return ANSWERS[url + (f"?{urlencode(params)}" if params else "")]
+
+    def download(self, url, *, extension):
+        self.num_requests += 1
+        path = self._folder / f"part.{extension}"
+        path.write_bytes(url.encode())
+        return Fetched(path, extension, len(url), "0" * 64)
+
+    def close(self):
+        self.num_requests = None
+
+
+@pytest.fixture
+def platform(tmp_path, monkeypatch):
+    """The platform's module, whose client is a stub."""
+    path = tmp_path / "lectures.py"
+    path.write_text(PLATFORM)
+    spec = importlib.util.spec_from_file_location("speechmill.sources.lectures", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "Client", StubClient)
+    return module
+
+
+def visit(platform, folder, verb, **asked):
+    config = platform.Config(topic="history")
+    connection = Connection(folder)
+    backend = platform.Backend(config, connection)
+    return answer_to(backend, Asked("lectures", config, connection, verb, **asked), lambda text: text)
+
+
+def test_the_platform_has_every_attribute_that_the_page_names(platform):
+    table = PAGE.read_text(encoding="utf-8").split("## Add a platform")[1]
+    named = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    assert named == {"REMOTE", "BUDGET", "HOSTS", "hosts", "kind", "check", "SHORTHAND", "Backend"}
+    assert [name for name in sorted(named - {"hosts", "check"}) if not hasattr(platform, name)] == []
+
+
+def test_the_platform_lists_its_talks_page_after_page(platform, tmp_path):
+    first = visit(platform, tmp_path, "discover").page
+    assert [(ref.id, ref.duration) for ref in first.refs] == [("7", 60.0)]
+    assert first.cursor == "2"
+    second = visit(platform, tmp_path, "discover", cursor="2").page
+    assert [ref.id for ref in second.refs] == ["8"]
+    assert second.cursor is None
+
+
+def ref(number):
+    return Ref("lectures", number, f"{SITE}/{number}")
+
+
+def test_the_platform_is_fetched_where_its_licence_is_open(platform, tmp_path):
+    answer = visit(platform, tmp_path, "visit", ref=ref("7"))
+    assert (answer.error, answer.decision.verdict, answer.requests) == (None, "accept", 2)
+    assert answer.fetched.path.read_text() == f"{SITE}/7.mp3"
+    assert answer.description.rights.attribution.startswith(f'"Rome" by Ann, {SITE}/7, CC BY 4.0')
+
+
+def test_the_platform_is_held_where_its_licence_is_not_open_and_asked_again_where_there_is_none(platform, tmp_path):
+    held = visit(platform, tmp_path, "visit", ref=ref("8"))
+    assert (held.decision.verdict, held.decision.reason, held.fetched) == ("hold", "licence-standard", None)
+    assert held.description.missing == ("author",)
+    failed = visit(platform, tmp_path, "visit", ref=ref("9"))
+    assert (failed.error.kind, failed.error.reason) == ("incomplete", "licence-failed")
 
 
 @pytest.mark.slow

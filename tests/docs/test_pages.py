@@ -132,14 +132,15 @@ def test_the_corpus_file_page_has_the_options_of_every_remote_source():
 
 
 @pytest.mark.parametrize(
-    ("heading", "options"), [("### `crawl`", CrawlOptions), ("### `crawl.egress`", Egress), ("### `crawl.cookies`", Cookies)]
+    ("heading", "options"),
+    [("### `crawl`", CrawlOptions), ("### `crawl.egress`", Egress), ("### `crawl.cookies`", Cookies)],
 )
 def test_the_corpus_file_page_has_each_option_of_a_crawl_with_its_default(heading, options):
     table = rows(section(page("docs/corpus-file.md"), heading))[1:]
     shown = {row[0].strip("`"): row[1].strip("`") for row in table}
     assert list(shown) == [field.name for field in msgspec.structs.fields(options)]
     given = {name: spec.yaml.safe_load(cell) for name, cell in shown.items() if cell != "none: it must be given"}
-    required = {name: "any" for name in shown.keys() - given.keys()}
+    required = dict.fromkeys(shown.keys() - given.keys(), "any")
     assert msgspec.convert(given | required, options) == options(**required)
 
 
