@@ -23,6 +23,7 @@ from speechmill.pipeline.scores import describe
 from speechmill.pipeline.table import RecordingRow
 from speechmill.sources._tables import COLUMNS as RECORDINGS_COLUMNS
 from speechmill.sources.local import SIDECARS
+from speechmill.sources.youtube import MIN_YTDLP
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -155,6 +156,7 @@ def test_the_crawling_page_has_every_remote_source_with_its_budget():
     shown = {row[0].strip("`"): row[1] for row in rows(section(page("docs/crawling.md"), "### Budgets"))[1:]}
     budgets = {name: registry.load("sources", name).BUDGET for name in REMOTE}
     assert shown == {name: "no limit" if budget is None else str(budget) for name, budget in budgets.items()}
+    assert f"in version {MIN_YTDLP} or later" in text
 
 
 def test_the_crawling_page_says_what_each_kind_of_error_does():
