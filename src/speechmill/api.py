@@ -68,13 +68,16 @@ def run(
     """Make the dataset of a corpus file or a folder of audio; going on where an earlier call was cut off.
 
     workers: processes, None for one per core; memory_mb: the most that each may take. The workers are spawned,
-    so a script calls this under `if __name__ == "__main__":`. Remote sources are crawled first. Raises ConfigError or
-    WorkspaceError where it can't run; what fails in single recordings is in the Summary.
+    so a script calls this under `if __name__ == "__main__":`. Remote sources are crawled first, for what can be had
+    now. Raises ConfigError or WorkspaceError where it can't run; what fails in single recordings is in the Summary.
     """
     corpus = corpus_of(source, out, settings)
-    if has_remote(corpus) and crawl_corpus(corpus, crawling).ending == "interrupted":
+    if has_remote(corpus) and crawl_corpus(corpus, crawling or Crawling(wait=False)).ending == "interrupted":
         raise KeyboardInterrupt
-    return pipeline.run(corpus, LocalEngine(workers, memory_mb), options, observer)
+    summary = pipeline.run(corpus, LocalEngine(workers, memory_mb), options, observer)
+    if has_remote(corpus):
+        retain(corpus)
+    return summary
 
 
 def crawl(
@@ -107,6 +110,13 @@ def crawl_corpus(corpus: spec.Corpus, crawling: Crawling | None = None) -> Crawl
     summary = run_crawl(job, asked.observer)
     hand_over(corpus)
     return summary
+
+
+def retain(corpus: spec.Corpus) -> int:
+    """Delete crawled originals that the corpus file doesn't want kept any longer. Returns how many."""
+    from speechmill.crawl import corpus as crawled
+
+    return crawled.retain(corpus)
 
 
 def hand_over(corpus: spec.Corpus) -> None:

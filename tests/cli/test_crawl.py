@@ -141,3 +141,26 @@ def test_what_is_wrong_with_a_corpus_is_said_and_no_secret(say, replica, tmp_pat
     assert said in done.stderr
     assert "me:secret" not in done.stderr
     assert not (tmp_path / "workspace").exists()
+
+
+def test_originals_go_once_they_are_normalised_and_are_not_fetched_again(replica, say, speechmill, tmp_path):
+    path = write_corpus(
+        tmp_path,
+        replica,
+        crawl={"egress": [{"name": "lab", "proxy": replica.proxy()}], "spacing_s": 0.0, "retain": "until-normalised"},
+        **{"vad": "energy", "transcript": [{"captions": "manual"}], "diarize": None, "quality": [], "align": None},
+        **{"filter": "none", "export": []},
+    )
+    environment = replica.environment()
+    assert "originals deleted" in speechmill("run", path, env=environment).stderr
+    assert not list((tmp_path / "workspace" / "crawl" / "store" / "originals").rglob("*.m4a"))
+    asked = replica.statistics()["videos"]
+    again = json.loads(speechmill("run", path, "--json", env=environment).stdout)
+    assert replica.statistics()["videos"] == asked
+    assert again["stages"]["normalise"] | {"cached": 3, "processed": 0, "failed": 0} == again["stages"]["normalise"]
+    offline = json.loads(speechmill("run", path, "--no-crawl", "--json", env=environment).stdout)
+    assert offline["recordings"] == 3
+
+
+def test_a_sweep_leaves_what_is_known(crawled, say):
+    assert say("sweep", crawled[0]).stdout == "0 objects deleted\n"

@@ -205,6 +205,23 @@ def takedown(corpus: Path, item: str, out: Path | None, note: str) -> None:
     click.echo("datasets and exports leave it out when they are made anew: speechmill run, filter or export")
 
 
+@command.command("sweep")
+@_corpus
+@_out
+@click.option("--hours", type=click.FloatRange(min=1), default=24.0, show_default=True, help="Only what is older.")
+def sweep(corpus: Path, out: Path | None, hours: float) -> None:
+    """Delete objects in CORPUS's store that its catalog doesn't know: what a crash may have left.
+
+    One store belongs to one catalog. Another catalog's originals would go too.
+
+    \b
+    speechmill crawl sweep corpus.yaml
+    """
+    from speechmill.crawl.corpus import sweep as swept
+
+    click.echo(f"{swept(_read(corpus, out), hours * 3600, time.time())} objects deleted")
+
+
 @command.command("import")
 @_corpus
 @click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))

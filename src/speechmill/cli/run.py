@@ -87,6 +87,8 @@ def command(
         if corpus.language is None:
             bar.note("no --language: no recogniser or aligner is chosen by itself; text comes from sidecars alone")
         summary = pipeline.run(corpus, engine, options, bar)
+        if api.has_remote(corpus) and (gone := api.retain(corpus)):
+            bar.note(f"{gone} originals deleted, as crawl.retain says: their canonical audio is kept")
     if as_json:
         print_json(summary)
     else:
@@ -95,16 +97,16 @@ def command(
 
 
 def _crawl(corpus: Any, *, ask: bool) -> None:
-    """Crawl what is new, and hand it over with what is there."""
+    """Crawl what can be had now, and hand it over with what is there. What is due later is for another run."""
     from speechmill import api
-    from speechmill.cli.crawling import CrawlBar, told
+    from speechmill.cli.crawling import ENDINGS, CrawlBar, told
 
     if not ask:
         api.hand_over(corpus)
         return
     with CrawlBar() as bar:
-        summary = api.crawl_corpus(corpus, api.Crawling(observer=bar))
-        bar.note(f"crawled: {told(summary.progress)}")
+        summary = api.crawl_corpus(corpus, api.Crawling(wait=False, observer=bar))
+        bar.note(f"crawled: {told(summary.progress)}; {ENDINGS[summary.ending]}")
     if summary.ending == "interrupted":
         raise KeyboardInterrupt
 

@@ -13,6 +13,7 @@ from speechmill.crawl import policy, retention
 from speechmill.crawl.egress import cleared
 from speechmill.crawl.handover import HandedOver, caption_kinds, hand_over
 from speechmill.crawl.plane import CrawlJob, listings_of
+from speechmill.formats.manifest import read_parquet
 from speechmill.pipeline.batches import FOLDER, crawled_id, is_remote, query_id, write_taken_down
 from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.spec import Corpus
@@ -168,6 +169,23 @@ def _named(corpus: Corpus, catalog: Catalog, item: str) -> tuple[str, str]:
     if colon and id and platform in remote_names():
         return platform, id
     raise ConfigError(f"{item!r} is nothing that is stored; of what isn't, write PLATFORM:ID, such as youtube:{item}")
+
+
+def retain(corpus: Corpus) -> int:
+    """Delete originals that the corpus file doesn't want kept, once they are canonical audio. Returns how many."""
+    path = corpus.store / "dataset" / "recordings.parquet"
+    if corpus.crawl.retain == "forever" or not path.exists():
+        return 0
+    recordings = read_parquet(path, ["sha256", "audio"]).to_pylist()
+    normalised = {one["sha256"] for one in recordings if one["audio"]}
+    with open_catalog(corpus) as catalog:
+        return retention.retain(catalog, open_blobs(blobs_address(corpus)), normalised).objects
+
+
+def sweep(corpus: Corpus, older_than_s: float, now: float) -> int:
+    """Delete objects in its store that no row of its catalog knows. Returns how many."""
+    with open_catalog(corpus) as catalog:
+        return retention.sweep(catalog, open_blobs(blobs_address(corpus)), older_than_s, now).objects
 
 
 def read_archive(path: Path) -> list[tuple[str, str]]:
