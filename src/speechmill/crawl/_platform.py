@@ -54,8 +54,12 @@ class Bell:
 
     async def heard(self, seconds: float) -> None:
         """Wait for the bell, so many seconds at most."""
+        event = self._event
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), seconds)
+            async with asyncio.timeout(
+                seconds
+            ):  # not wait_for: before Python 3.12 it loses a cancellation now and then
+                await event.wait()
 
 
 class PlatformCrawl:
@@ -77,6 +81,7 @@ class PlatformCrawl:
         self._visiting: dict[int, Job] = {}
         self._described: set[int] = set()  # accepted without media: held until the end, so that nobody asks again
         self._asking = 0  # pages
+        self._taking: asyncio.Future[None] | None = None  # the last lease
         self._is_over = False
         self._empty_until = 0.0
         self._remembered: list[EgressState] = []
@@ -128,6 +133,8 @@ class PlatformCrawl:
     async def put_down(self) -> None:
         """Give back what is leased and what of the budget was not used."""
         ground = self._ground
+        if self._taking is not None:
+            await asyncio.gather(self._taking, return_exceptions=True)  # what it raised has ended the crawl already
         items = [job.item for job in (*self._leased, *self._visiting.values())] + sorted(self._described)
         self._leased.clear()
         if items:
@@ -230,12 +237,18 @@ class PlatformCrawl:
         job = await self._next_job()
         if job is None:
             return None
-        if await self._is_readable(job) and await self._afford() and (turn := await self._way()) is not None:
-            self._granted -= self._budget is not None
-            self._visiting[job.item] = job
-            return job, turn
-        self._leased.appendleft(job)
-        return None
+        turn = None
+        try:
+            if await self._is_readable(job) and await self._afford():
+                turn = await self._way()
+        finally:
+            if turn is None:
+                self._leased.appendleft(job)
+        if turn is None:
+            return None
+        self._granted -= self._budget is not None
+        self._visiting[job.item] = job
+        return job, turn
 
     async def _next_job(self) -> Job | None:
         while not self._is_ending():
@@ -279,15 +292,19 @@ class PlatformCrawl:
             if limited.wanted.limit is not None:
                 await self._refresh(limited)  # other crawlers fill the same limit
                 wanted = min(count, limited.room or 0)
-            jobs = await self._ground.rows(
-                self._ground.catalog.lease, self._ground.owner, queries, wanted, self._ground.job.lease_s, time.time()
-            )
-            for job in jobs:
-                self._followed[job.query].under_way += 1
-            self._leased += jobs
+            # Shielded: what is leased must be known here, even where the crawl ends at this moment.
+            self._taking = asyncio.ensure_future(self._take(queries, wanted))
+            await asyncio.shield(self._taking)
             if len(self._leased) >= count:
                 break
         return bool(self._leased)
+
+    async def _take(self, queries: list[str], count: int) -> None:
+        ground = self._ground
+        jobs = await ground.rows(ground.catalog.lease, ground.owner, queries, count, ground.job.lease_s, time.time())
+        for job in jobs:
+            self._followed[job.query].under_way += 1
+        self._leased += jobs
 
     async def _until_more(self) -> float | None:
         """Return seconds after which there may be more to do, unless the bell rings before; None: nothing will come."""

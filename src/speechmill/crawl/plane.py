@@ -189,7 +189,8 @@ class Ground:
     async def pause(self, seconds: float) -> None:
         """Wait, but no longer than until the crawl is to end."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.stop.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.stop.wait()
 
     async def close(self) -> None:
         """Let go of processes and threads."""
