@@ -15,6 +15,7 @@ import av
 import pytest
 import requests
 from msgspec.structs import replace
+from yt_dlp.utils import YoutubeDLError
 
 from replica.handle import Replica
 from speechmill.core.errors import ConfigError, FetchError, MissingDependency
@@ -269,6 +270,38 @@ def test_fields_that_are_absent_are_named(opened, replica):
     found = opened().describe(ref(CC_BY))
     assert found.missing == ("category",)
     assert found.rights.state == "cc-by"
+
+
+def test_a_heavy_page_is_described_as_a_light_one(opened, replica):
+    light = opened().describe(ref(CC_BY))
+    replica.control(weight="realistic")
+    assert opened().describe(ref(CC_BY)) == light
+
+
+def test_recommendations_are_passed_over(opened):
+    extractor = opened()._library.get_info_extractor("Youtube")
+    extractor._reads_next = True
+    results = '"results": {"results": {"contents": [1]}}'
+    columns = f'"twoColumnWatchNextResults": {{{results}, "secondaryResults": {{"results": [2]}}}}'
+    read = extractor._parse_json(f'{{"contents": {{{columns}}}, "alerts": [3], "engagementPanels": [4]}}', CC_BY)
+    assert read == {
+        "contents": {"twoColumnWatchNextResults": {"results": {"results": {"contents": [1]}}}},
+        "alerts": [3],
+    }
+    assert extractor._parse_json('{"contents": {}, "engagementPanels": [4]}', CC_BY) == {"contents": {}}
+
+
+def test_what_is_broken_where_it_is_passed_over_is_refused(opened):
+    extractor = opened()._library.get_info_extractor("Youtube")
+    extractor._reads_next = True
+    with pytest.raises(YoutubeDLError, match="Failed to parse JSON"):
+        extractor._parse_json('{"contents": {}, "engagementPanels": [4, }', CC_BY)
+
+
+def test_an_answer_of_another_form_is_read_whole(opened):
+    extractor = opened()._library.get_info_extractor("Youtube")
+    extractor._reads_next = True
+    assert extractor._parse_json('{"contents": [1], "else": 2}', CC_BY) == {"contents": [1], "else": 2}
 
 
 def test_a_stream_that_runs_is_described_as_live(opened):
