@@ -28,6 +28,7 @@ def connection_of(job: CrawlJob, platform: str, egress: Egress, folder: Path, co
         cookies=cookies,
         user_agent=user_agent(job.options),
         max_bytes=job.options.max_bytes,
+        pace=folder,
         api_key=secret_of(env=variable, what=f"crawl.api_key_env.{platform}") if variable else None,
     )
 
