@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.register_assert_rewrite("tests.system.checks")
-
 from tests.services.postgres import PASSWORD, Server, postgres
 from tests.services.s3 import S3Server
 from tests.system.projects import Project
