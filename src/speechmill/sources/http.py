@@ -27,6 +27,7 @@ from speechmill.sources._media import extension_of
 from speechmill.sources._tables import licence_state
 
 VERSION = "1"
+REMOTE = True
 REQUIRES = ("urllib3>=2",)
 BUDGET = 600  # items an hour: one server, often a small one
 HOSTS = ()

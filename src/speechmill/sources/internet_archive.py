@@ -23,6 +23,7 @@ from speechmill.sources._http import Client
 from speechmill.sources._licences import rights_of
 
 VERSION = "1"
+REMOTE = True
 REQUIRES = ("urllib3>=2",)
 BUDGET = 500  # items an hour: a library's servers
 HOSTS = ("archive.org", "*.archive.org")

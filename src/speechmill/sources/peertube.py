@@ -20,6 +20,7 @@ from speechmill.sources._languages import language_of
 from speechmill.sources._licences import UNSTATED, Licence, read_licence, rights_of
 
 VERSION = "1"
+REMOTE = True
 REQUIRES = ("urllib3>=2",)
 BUDGET = 250  # items an hour: instances are run by volunteers, and an item costs two requests beside its media
 HOSTS = ()

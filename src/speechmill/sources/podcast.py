@@ -23,6 +23,7 @@ from speechmill.sources._http import Client
 from speechmill.sources._licences import rights_of
 
 VERSION = "1"
+REMOTE = True
 REQUIRES = ("defusedxml>=0.7.1", "urllib3>=2")
 BUDGET = 1_000  # items an hour; feeds lie on many hosts, and an item costs one request for its media
 HOSTS = ()

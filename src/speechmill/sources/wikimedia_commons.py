@@ -22,6 +22,7 @@ from speechmill.sources._languages import language_of
 from speechmill.sources._licences import OPEN, Licence, denies, rights_of, strictest
 
 VERSION = "1"
+REMOTE = True
 REQUIRES = ("urllib3>=2",)
 BUDGET = 500  # items an hour
 HOSTS = ("commons.wikimedia.org", "upload.wikimedia.org")
