@@ -26,6 +26,7 @@ _CAPTIONS = (".vtt", ".srt")
 _INFIX = re.compile(r"(.+)\.([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)")  # talk.en, talk.zh-Hans
 # html.parser takes minutes for 100 kB of "<a <a <a": it is shown one whole tag at a time, of bounded length.
 _TAG = re.compile(r"<(?:a|area|audio|video|source|base)\s[^<>]{1,4000}>", re.IGNORECASE)
+_TRIPLET = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 class CaptionFile(Struct, frozen=True):
@@ -180,7 +181,8 @@ def absolute(base: str, target: str) -> str | None:
         return None
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.auth:
         return None
-    return parsed._replace(fragment=None, path=parsed.path or "/").url
+    # urllib3 writes %7e as %7E too, but not in a process in which yt-dlp was imported: that patches it.
+    return _TRIPLET.sub(lambda found: found[0].upper(), parsed._replace(fragment=None, path=parsed.path or "/").url)
 
 
 def _files(addresses: Iterable[str]) -> tuple[Found, ...]:
