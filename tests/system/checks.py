@@ -96,7 +96,7 @@ def check_batch(project: Project, stored: list[Stored]) -> None:
 def check_left_overs(project: Project) -> None:
     """Nothing that was on its way is left, but for unfinished files of killed writers, which are named as such."""
     assert [path.name for path in (project.workspace / "crawl" / "tmp").iterdir()] == []
-    project.start(command="gc", target=project.workspace).wait()
+    project.start(command=("gc",), target=project.workspace).wait()
     assert sorted(project.workspace.rglob(f"{TEMPORARY}*")) == []
     with project.catalog() as catalog:
         sweep(catalog, project.blobs(), 0.0, time.time() + 1.0)

@@ -146,10 +146,14 @@ class Project:
         return self.corpus.store
 
     def start(
-        self, *arguments: str, python: Sequence[str] = (), command: str = "crawl", target: Path | None = None
+        self,
+        *arguments: str,
+        python: Sequence[str] = (),
+        command: Sequence[str] = ("crawl",),
+        target: Path | None = None,
     ) -> Crawling:
         """Crawl, or do another command, in a process of its own. python: options of the interpreter."""
-        words = [sys.executable, *python, "-m", "speechmill", command, str(target or self.file), *arguments]
+        words = [sys.executable, *python, "-m", "speechmill", *command, str(target or self.file), *arguments]
         self._started += 1
         return Crawling(words, self.environment, self.folder / f"output-{self._started:03d}.txt")
 
