@@ -86,7 +86,7 @@ def secretive(
         project.environment |= {"CANARY_PROXY": address(replica, 0), "CANARY_KEY": API_KEY}
         return project
 
-    yield make
+    return make
 
 
 def crawl_badly(project: Project, replica: Replica) -> set[str]:
@@ -139,7 +139,7 @@ def test_no_secret_is_left_in_postgresql_or_s3(
     names = s3_server.names()
     assert len(names) > 10
     assert canaries_in("\n".join(names).encode()) == set()
-    assert {name: canaries_in(s3_server.get(name)) for name in names} == dict.fromkeys(names, set())
+    assert {name: canaries_in(s3_server.get(name)) for name in names} == {key: set() for key in names}
     assert canaries_in(dump_of(postgres, project.corpus.catalog.rpartition("/")[2])) == set()
     assert canaries_below(project.folder) == {}
 
