@@ -129,6 +129,10 @@ def test_the_strictest_of_several_statements_counts():
         ("Todos los derechos reservados", True),
         ("For personal use only", True),
         ("non-commercial", True),
+        ("For non-profit use", True),
+        ("Research only", True),
+        ("No copies without the written permission of Ann", True),
+        ("Free for educational purposes only", True),
     ],
 )
 def test_notices_that_take_a_licence_back(notice, takes_back):

@@ -230,7 +230,7 @@ def test_attribution_names_title_author_address_and_licence(opened, replica):
     rights = opened().describe(ref(CC_BY)).rights
     assert rights.attribution == (
         f'"Một chuyện" by Channel 3, https://www.youtube.com/watch?v={CC_BY}, '
-        "CC BY 3.0 (https://creativecommons.org/licenses/by/3.0/)"
+        f"CC BY 3.0 (https://creativecommons.org/licenses/by/3.0/) (seen {rights.seen})"
     )
     assert (rights.title, rights.author, rights.url) == (
         "Một chuyện",

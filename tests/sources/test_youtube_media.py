@@ -115,6 +115,14 @@ def test_what_is_not_said_is_named():
     ("info", "state", "licence"),
     [
         ({"license": "Creative Commons Attribution license (reuse allowed)"}, "cc-by", "CC BY"),
+        ({"license": "Creative Commons Attribution 4.0 International"}, "cc-by", "CC BY 4.0"),
+        ({"license": "Creative Commons", "upload_date": "20260102"}, "standard", "Creative Commons"),
+        (
+            {"license": "Creative Commons Attribution-NonCommercial"},
+            "standard",
+            "Creative Commons Attribution-NonCommercial",
+        ),
+        ({"license": "not under Creative Commons Attribution"}, "standard", "not under Creative Commons Attribution"),
         ({"license": "Standard YouTube License"}, "standard", "Standard YouTube License"),
         ({"license": None}, "standard", "YouTube standard licence"),
         ({"license": None, "channel": None}, "failed", None),
@@ -128,8 +136,15 @@ def test_a_licence_is_told_by_what_was_said(info, state, licence):
     assert (rights.attribution is None) == (state != "cc-by")
 
 
+def test_what_strangers_wrote_is_one_line_that_runs_one_way():
+    found = description_of({**INFO, "title": "\u202eA\x1b[31m\nB\ud800\x00", "channel": "C\u2066\tD"}, "2026-11-21")
+    assert (found.title, found.author) == ("A [31m B", "C D")
+    assert (found.rights.title, found.rights.author) == ("A [31m B", "C D")
+    assert description_of({**INFO, "title": "\ufeff"}, "2026-11-21").title == "v0000000001"
+
+
 def test_what_has_no_date_gets_no_version():
-    rights = description_of({**INFO, "license": "Creative Commons"}, "2026-11-21").rights
+    rights = description_of({**INFO, "license": "Creative Commons Attribution"}, "2026-11-21").rights
     assert "no date to tell it by" in (rights.evidence or "")
 
 

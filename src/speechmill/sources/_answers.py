@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_CHARS = 2_000  # of a title, a name; longer ones are cut
+# Marks that turn the direction of what follows on a screen or in a table. Not those that letters of one word need.
+_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
 MAX_ENTRIES = 100_000  # of a list in one answer; more than 16 MiB, the most that is read, hold of anything real
 _YEAR_S = 365 * 86_400.0  # no recording is longer
 
@@ -31,14 +33,15 @@ def entries(value: Any) -> Sequence[Mapping[str, Any]]:
 
 
 def text(value: Any) -> str | None:
-    r"""Return one line without control characters; None for what is empty or not text.
+    r"""Return one line without control characters or changes of direction; None for what is empty or not text.
 
-    >>> text("  Ann\n Nguyen\x00 "), text(7), text(" ")
-    ('Ann Nguyen', None, None)
+    >>> text("  Ann\n Nguyen\x00 "), text("\u202egpj.exe"), text(7), text(" ")
+    ('Ann Nguyen', 'gpj.exe', None, None)
     """
     if not isinstance(value, str):
         return None
-    kept = (" " if unicodedata.category(char) in ("Cc", "Cs") else char for char in value[: 4 * MAX_CHARS])
+    straight = value[: 4 * MAX_CHARS].translate(_TURNS)
+    kept = (" " if unicodedata.category(char) in ("Cc", "Cs") else char for char in straight)
     return " ".join("".join(kept).split())[:MAX_CHARS] or None
 
 

@@ -2,7 +2,8 @@
 """Licences as platforms word them, read so that a doubt never opens anything.
 
 A licence is taken as open only where the whole text is the name or the address of one; prose around it ("CC BY,
-except for the music") is no licence that a program can read. What it then allows is `licence_state`'s to say.
+except for the music") is no licence that a program can read. One rule for all: platforms, feeds, and what operators
+write into tables and corpus files.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from speechmill.core.types import Rights
-from speechmill.sources._tables import licence_state
 
 OPEN = frozenset(("cc-by", "public-domain"))
 _MAX_CHARS = 300  # longer texts are prose
@@ -23,6 +23,7 @@ _PORT = (  # jurisdictions that licences were adapted to; "nc" and "nd" are none
     "ar|at|au|az|be|bg|br|ca|ch|cl|cn|co|cr|cz|de|dk|ec|ee|eg|es|fi|fr|ge|gr|gt|hk|hr|hu|ie|igo|il|in|it|jp|kr|lu|mk|"
     "mt|mx|my|nl|no|nz|pe|ph|pl|pt|pr|ro|rs|scotland|se|sg|si|th|tw|ua|ug|uk|us|vn|ve|za"
 )
+_NAMED_PORT = _PORT.replace("|no|", "|")  # "CC BY 3.0, no" says nothing of Norway
 _VERSION = r"(?P<version>1\.0|2\.0|2\.1|2\.5|3\.0|4\.0)"
 _TAIL = r"(?:/(?:deed|legalcode)(?:\.[a-z]{2,3}(?:[-_][a-z]{2,4})?)?)?/?"
 _ADDRESS = re.compile(
@@ -36,8 +37,8 @@ _DEDICATION = re.compile(
 _NAME = re.compile(
     r"(?:cc|creative commons):? (?:by|attribution)"
     r"(?P<parts>(?: (?:sa|share ?alike|nc|non ?commercial(?: use)?|nd|no ?deriv(?:ative)?s?(?: works)?)){0,2})"
-    rf"(?: licen[cs]e)?(?: {_VERSION})?(?: (?:international|unported|generic|{_PORT}))?(?: licen[cs]e)?"
-    r"(?: \(reuse allowed\))?"
+    rf"(?: licen[cs]e)?(?: {_VERSION}(?: (?:{_NAMED_PORT}))?)?(?: (?:international|unported|generic))?"
+    r"(?:(?: public)? licen[cs]e)?(?: \(reuse allowed\))?"
 )
 _ZERO = re.compile(
     r"(?:cc0|cc 0|cc zero|creative commons zero|creative commons cc0)(?: (?P<version>1\.0))?(?: universal)?"
@@ -47,7 +48,9 @@ _NOTHING = re.compile(r"unknown|not specified|unspecified|n/a|none|-+|\?+")
 _DENIAL = re.compile(
     r"\b(?:nc|nd|non ?commercial\w*|no ?deriv\w*|all rights? reserved|tous droits réservés|alle rechte vorbehalten|"
     r"todos los derechos reservados|todos os direitos reservados|tutti i diritti riservati|"
-    r"bảo lưu mọi quyền|personal use|private use|not (?:for|in|under)|without permission)\b"
+    r"bảo lưu mọi quyền|personal use|private use|not (?:for|in|under)|without (?:\w+ ){0,3}permission|"
+    r"permission (?:is )?(?:required|needed)|non ?profit\w*|only for|"
+    r"(?:uses?|purposes?|research|listening|education\w*) only)\b"
 )
 
 
@@ -75,10 +78,17 @@ class Licence(Struct, frozen=True):
 
 UNSTATED = Licence("unstated")
 _DEDICATIONS = {"CC0": "zero", "Public Domain Mark": "mark"}
+_STATES = {
+    "CC BY": "cc-by",
+    "CC BY-SA": "cc-by",
+    **dict.fromkeys((*_DEDICATIONS, "Public Domain"), "public-domain"),
+}
 
 
 def read_licence(text: str | None) -> Licence:
     """Read a licence's name or address. What is stated but not recognised is "standard".
+
+    "cc-by" is what allows commercial use and changes: CC BY and CC BY-SA, not -NC and -ND.
 
     >>> read_licence("http://creativecommons.org/licenses/by-sa/3.0/us/")
     Licence(state='cc-by', name='CC BY-SA', version='3.0')
@@ -94,8 +104,7 @@ def read_licence(text: str | None) -> Licence:
     if found is None:
         return Licence("standard", written[:_MAX_CHARS])
     name, version = found
-    state = licence_state(name)
-    return Licence(state if licence_state(written) == state else "standard", name, version)
+    return Licence(_STATES.get(name, "standard"), name, version)
 
 
 def _recognised(plain: str, words: str) -> tuple[str, str | None] | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import posixpath
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from msgspec import Struct
 
 from speechmill.core.errors import ConfigError
 from speechmill.core.types import Rights
+from speechmill.sources._licences import read_licence
 
 COLUMNS = (
     "path",
@@ -102,31 +102,11 @@ def _rights(row: dict[str, str]) -> Rights:
     licence = row.get("licence") or None
     return Rights(
         licence,
-        licence_state(licence),
+        read_licence(licence).state,
         evidence=row.get("evidence") or None,
         attribution=row.get("attribution") or None,
         consent=row.get("consent") or None,
     )
-
-
-def licence_state(licence: str | None) -> str:
-    """Sort a licence by its name or Creative Commons address.
-
-    Only what allows commercial use and changes counts as cc-by: CC BY and CC BY-SA, not -NC and -ND.
-
-    >>> licence_state("CC BY 4.0"), licence_state("CC0"), licence_state("CC BY-NC 4.0"), licence_state(None)
-    ('cc-by', 'public-domain', 'standard', 'unstated')
-    """
-    if licence is None:
-        return "unstated"
-    words = " ".join(re.findall(r"[a-z]+|\d+", licence.lower()))
-    if re.search(r"\bcc 0|\bpublic ?domain|\bpdm\b", words):
-        return "public-domain"
-    if re.search(r"\b(nc|nd|noncommercial|non commercial|noderiv\w*|no deriv\w*)\b", words):
-        return "standard"
-    if re.search(r"\bcc ?by\b|\bcreativecommons org licenses by\b|\bcreative commons attribution\b", words):
-        return "cc-by"
-    return "standard"
 
 
 def read_transcripts(table: Path) -> dict[str, str]:

@@ -17,6 +17,8 @@ from msgspec.structs import replace
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import CaptionTrack, Description, Ref
 from speechmill.core.types import Rights
+from speechmill.sources import _answers
+from speechmill.sources._licences import Licence, read_licence, rights_of
 from speechmill.sources._youtube_query import watch_url
 
 PLATFORM = "youtube"
@@ -34,9 +36,9 @@ def ref_of(entry: Mapping[str, Any], *, shorts: bool = False, listing: Mapping[s
         PLATFORM,
         entry["id"],
         watch_url(entry["id"]),
-        title=entry.get("title") or None,
+        title=_answers.text(entry.get("title")),
         duration=_seconds(entry.get("duration")),
-        channel=entry.get("channel") or whole.get("channel"),
+        channel=_answers.text(entry.get("channel")) or _answers.text(whole.get("channel")),
         channel_id=entry.get("channel_id") or whole.get("channel_id"),
         views=entry.get("view_count"),
         live=status in _LIVE if status else None,
@@ -48,23 +50,24 @@ def description_of(info: Mapping[str, Any], today: str) -> Description:
     """Return the whitelisted fields. Raises FetchError "incomplete" where the player's part is absent."""
     if not info.get("title") or not info.get("id"):
         raise FetchError("incomplete", "no-details", "the player's answer has no title")
+    title, author = _answers.text(info["title"]) or info["id"], _answers.text(info.get("channel"))
     date, url, live = _date(info), watch_url(info["id"]), info.get("live_status") in _LIVE
     described = Description(
         PLATFORM,
         info["id"],
         url,
-        info["title"],
+        title,
         duration=_seconds(info.get("duration")),
-        author=info.get("channel") or None,  # in the answer `next` alone
+        author=author,  # in the answer `next` alone
         channel_id=info.get("channel_id"),
         channel_handle=info.get("uploader_id"),
         author_url=info.get("channel_url") or info.get("uploader_url"),
         date=date,
         language=_language(info),
         views=info.get("view_count"),
-        category=next(iter(info.get("categories") or ()), None),
-        licence=info.get("license") or None,
-        rights=_rights(info, url, date, today),
+        category=_answers.text(next(iter(info.get("categories") or ()), None)),
+        licence=_answers.text(info.get("license")),
+        rights=_rights(Rights(title=title, author=author, url=url, seen=today), info.get("license"), date),
         tracks=tuple(dict.fromkeys(CaptionTrack(language, kind) for language, kind, _ in caption_urls(info))),  # type: ignore[arg-type]
         live=live,
         short=info.get("media_type") == "short",
@@ -81,38 +84,38 @@ def with_missing(described: Description, *others: str) -> Description:
     return replace(described, missing=(*absent, *lost, *others))
 
 
-def _rights(info: Mapping[str, Any], url: str, date: str | None, today: str) -> Rights:
-    wording, author = info.get("license"), info.get("channel")
-    common = Rights(title=info["title"], author=author, url=url, seen=today)
-    if wording and "creative commons" in wording.lower():
-        return creative_commons(common, f'the video\'s page says "{wording}"', date)
+def _rights(common: Rights, stated: Any, date: str | None) -> Rights:
+    """common: title, author, address and day."""
+    wording, today = _answers.text(stated), common.seen
+    said = f'the video\'s page says "{wording}"'
+    if wording and read_licence(wording).name == "CC BY":
+        return creative_commons(common, said, date, read_licence(wording).version)
     if wording:
-        said = f'the video\'s page says "{wording}"; seen {today}'
-        return replace(common, licence=wording, state="standard", evidence=said)
+        return replace(common, licence=wording, state="standard", evidence=f"{said}; seen {today}")
     # The channel's name stands in the very part of `next` where a licence would: seen, so is what it says of licences.
-    if author:
+    if common.author:
         said = f"the video's page names no licence, as with all under YouTube's standard licence; seen {today}"
         return replace(common, licence=STANDARD, state="standard", evidence=said)
     lost = f"the part of the page that names a licence did not come; asked {today}"
     return replace(common, state="failed", evidence=lost)
 
 
-def creative_commons(common: Rights, said: str, date: str | None) -> Rights:
-    """Return rights under CC BY, in the version that YouTube's terms named when the video was published."""
-    version = None if date is None else "4.0" if date >= _VERSION_4_SINCE else "3.0"
-    licence = f"CC BY {version}" if version else "CC BY"
-    address = f" (https://creativecommons.org/licenses/by/{version}/)" if version else ""
-    reason = (
-        f"it names no version: {version} is what YouTube's terms meant on {date}, when it was published"
-        if version
-        else "it names no version, and there is no date to tell it by"
-    )
-    return replace(
-        common,
-        licence=licence,
-        state="cc-by",
+def creative_commons(common: Rights, said: str, date: str | None, stated: str | None = None) -> Rights:
+    """Return rights under CC BY, in the version stated, or else the one that YouTube's terms named on that date."""
+    meant = None if date is None else "4.0" if date >= _VERSION_4_SINCE else "3.0"
+    if stated:
+        reason = f"version {stated} is named"
+    elif meant:
+        reason = f"it names no version: {meant} is what YouTube's terms meant on {date}, when it was published"
+    else:
+        reason = "it names no version, and there is no date to tell it by"
+    return rights_of(
+        Licence("cc-by", "CC BY", stated or meant),
+        title=common.title,
+        author=common.author,
+        url=common.url,
         evidence=f"{said}; seen {common.seen}; {reason}",
-        attribution=f'"{common.title}" by {common.author or "an unnamed author"}, {common.url}, {licence}{address}',
+        seen=common.seen,
     )
 
 

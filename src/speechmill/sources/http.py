@@ -23,8 +23,8 @@ from speechmill.core.types import Rights
 from speechmill.sources import Connection, _answers, _captions
 from speechmill.sources._http import Client
 from speechmill.sources._http_listing import CaptionFile, Found, Listing, absolute, read_list, read_page, read_table
+from speechmill.sources._licences import read_licence
 from speechmill.sources._media import extension_of
-from speechmill.sources._tables import licence_state
 
 VERSION = "1"
 REMOTE = True
@@ -191,7 +191,7 @@ class Backend:
 
     def _stated(self) -> Rights:
         config = self._config
-        return Rights(config.licence, licence_state(config.licence), config.evidence, config.attribution)
+        return Rights(config.licence, read_licence(config.licence).state, config.evidence, config.attribution)
 
     def _track(self, file: CaptionFile) -> CaptionTrack:
         return CaptionTrack(file.language or self._config.language or "und", "manual")

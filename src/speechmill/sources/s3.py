@@ -29,8 +29,8 @@ from speechmill.core.files import TEMPORARY
 from speechmill.core.remote import Caption, Description, Fetched, Kind, Page, Ref, Wanted
 from speechmill.core.types import Rights
 from speechmill.sources import Connection
-from speechmill.sources._licences import Licence, rights_of
-from speechmill.sources._tables import Listed, licence_state, name_key, read_recordings
+from speechmill.sources._licences import Licence, read_licence, rights_of
+from speechmill.sources._tables import Listed, name_key, read_recordings
 from speechmill.sources.local import AUDIO, safe_stem
 from speechmill.store.blobs import remote
 from speechmill.store.blobs.keys import is_unfinished
@@ -196,9 +196,8 @@ class Backend:
     def _rights(self, key: str, row: Listed | None) -> Rights:
         stated = row.rights if row else Rights()
         evidence = stated.evidence or (f"{self._place}/{_TABLE}" if stated.licence else _STATED_FOR_ALL)
-        # The operator's own words, as in a local recordings.tsv: read by the same rule.
         text = stated.licence or self._config.licence
-        licence = Licence(licence_state(text), text)
+        licence = Licence(read_licence(text).state, text)
         rights = rights_of(licence, title=_title(key), author=None, url=f"{self._place}/{key}", evidence=evidence)
         attribution = stated.attribution or rights.attribution
         return msgspec.structs.replace(rights, attribution=attribution, consent=stated.consent)
