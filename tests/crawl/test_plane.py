@@ -48,7 +48,7 @@ class Crawls:
     """Crawls of the source `fake` into one workspace."""
 
     def __init__(self, fake: ModuleType, folder: Path) -> None:
-        self._fake = fake
+        self.module = fake
         self.folder = folder
         self.catalog = f"sqlite:///{folder / 'catalog.db'}"
 
@@ -56,7 +56,7 @@ class Crawls:
         self, *, query: str = "q", job: dict[str, Any] | None = None, options: Any = None, **config: Any
     ) -> CrawlJob:
         settings = {"processes": 1, "threads": 2, "spacing_s": 0.0, **(options or {})}
-        listing = Listing("fake", self._fake.Config(folder=str(self.folder), **config), query, "list")
+        listing = Listing("fake", self.module.Config(folder=str(self.folder), **config), query, "list")
         return CrawlJob(
             listings=(listing,),
             catalog=self.catalog,
@@ -315,6 +315,21 @@ def test_what_was_taken_down_is_not_visited(crawls: Crawls) -> None:
         catalog.take_down("fake", "1", "asked by its author", 0.0)
     assert crawls.run(items=3).progress.stored == 2
     assert crawls.asked("describe 1") == []
+
+
+def test_visits_of_many_queries_share_a_backend_where_they_need_no_query(
+    crawls: Crawls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def visiting(config: Any) -> Any:
+        return structs.replace(config, name="", items=0)
+
+    monkeypatch.setattr(crawls.module, "visiting", visiting, raising=False)
+    one = crawls.job(items=2, options={"threads": 1})
+    other = crawls.job(items=4, query="r", name="other")
+    summary = run_crawl(structs.replace(one, listings=one.listings + other.listings))
+    assert summary.progress.stored == 4
+    opened = [line for line in (crawls.folder / "asked.log").read_text().splitlines() if "open" in line]
+    assert len(opened) == 3  # one that reads each listing, and one that visits
 
 
 def test_two_queries_that_find_the_same_store_it_once(crawls: Crawls) -> None:

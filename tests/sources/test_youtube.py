@@ -272,6 +272,14 @@ def test_fields_that_are_absent_are_named(opened, replica):
     assert found.rights.state == "cc-by"
 
 
+def test_visits_need_nothing_of_the_query(opened):
+    policy = {"limit": 3, "licences": ("cc-by",), "javascript": True}
+    channel = youtube.Config(channel="@channel3", **policy)
+    search = youtube.Config(search="a", creative_commons=True, **policy)
+    assert youtube.visiting(channel) == youtube.visiting(search) == youtube.Config(**policy)
+    assert opened(search=None).describe(ref(CC_BY)).id == CC_BY
+
+
 def test_a_heavy_page_is_described_as_a_light_one(opened, replica):
     light = opened().describe(ref(CC_BY))
     replica.control(weight="realistic")

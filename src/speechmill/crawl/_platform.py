@@ -86,6 +86,8 @@ class PlatformCrawl:
         self._empty_until = 0.0
         self._remembered: list[EgressState] = []
         self._connections: dict[str, Connection] = {}
+        visiting = getattr(module, "visiting", lambda config: config)
+        self._visit_configs = {one.listing.id: visiting(one.listing.config) for one in followed}
         config = followed[0].listing.config
         self._cookies, notes = jar_of(ground.job, backend, config, ground.folder.path)
         for note in notes:
@@ -524,10 +526,10 @@ class PlatformCrawl:
     # -- what is asked
 
     def _asked(self, followed: Followed, egress: Egress, verb: Any, **fields: Any) -> Asked:
-        job, options = self._ground.job, self._ground.job.options
+        job, options, listing = self._ground.job, self._ground.job.options, followed.listing
         return Asked(
             backend=self.platform,
-            config=followed.listing.config,
+            config=listing.config if verb == "discover" else self._visit_configs[listing.id],
             connection=self._connection(egress),
             verb=verb,
             language=job.language,

@@ -11,6 +11,8 @@ Remote ones set `REMOTE = True` and are crawled first. Their module has besides
     Config      inherits `core.remote.Wanted`; its own fields are the query
     hosts       hosts(config): patterns, in place of HOSTS where the config names them (optional)
     kind        kind(config) -> str: "search", "channel", "feed"; what statistics are told apart by
+    visiting    visiting(config): the config without its query, where visits don't need that: those of many queries then
+                share backends, and their connections (optional)
     check       check(config): raises ConfigError where fields contradict each other (optional)
     Backend     `Backend(config, connection)`, with the methods of `RemoteBackend`
 

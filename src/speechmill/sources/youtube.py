@@ -15,6 +15,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from speechmill.core.errors import ConfigError, FetchError, MissingDependency
 from speechmill.core.remote import Caption, Description, Fetched, Page, Ref, Wanted
 from speechmill.sources import Connection, _youtube_captions, _youtube_describe, _youtube_media, _youtube_query
@@ -75,11 +77,17 @@ def kind(config: Config) -> str:
     return next(name for name in ("search", "channel", "playlist", "video") if getattr(config, name) is not None)
 
 
+def visiting(config: Config) -> Config:
+    """Return what visits need of it: all but the query, so that those of many channels go by the same connections."""
+    return replace(config, search=None, channel=None, playlist=None, video=None, creative_commons=False)
+
+
 class Backend:
     """Asks YouTube. Raises ConfigError and MissingDependency when it is opened."""
 
     def __init__(self, config: Config, connection: Connection) -> None:
-        check(config)
+        if config != visiting(config):
+            check(config)
         self._config = config
         self._connection = connection
         self._listings = _listings(config)
