@@ -165,3 +165,10 @@ def test_what_is_no_feed_is_refused(content, kind):
 def test_long_and_odd_values_are_cut_and_cleaned():
     entry = _entry(f"<title>{'x' * 9000}</title><link>https://[::1</link><guid>\n a\tb </guid>")
     assert (len(entry.title), entry.url, entry.guid) == (2000, "https://m.test/a.mp3", "a b")
+
+
+def test_an_item_without_id_is_told_by_address_and_title_and_never_by_a_query():
+    own = '<enclosure url="https://m.test/play.mp3?token=canary" type="audio/mpeg"/>'
+    (entry,) = _feed("", f"<title>One</title>{own}").entries
+    assert (entry.guid, entry.url) == ("https://m.test/play.mp3 One", "https://m.test/play.mp3")
+    assert entry.media == "https://m.test/play.mp3?token=canary"

@@ -9,7 +9,7 @@ import pytest
 
 from speechmill.core import registry
 from speechmill.core.errors import ConfigError
-from speechmill.core.remote import CaptionTrack, Ref
+from speechmill.core.remote import CaptionTrack, Page, Ref
 from speechmill.sources import Connection, _http, podcast
 
 from .platforms import listed, opened, refused
@@ -47,6 +47,31 @@ def test_a_feed_is_followed_page_by_page(show):
     )
     assert len({ref.id for page in pages for ref in page}) == 10
     assert len(first.id) == 24
+
+
+def test_a_token_in_an_address_is_in_no_cursor_ref_or_description(replica, tmp_path):
+    own = f"{SHOW}?token=canary-1234"
+    with opened("podcast", replica, tmp_path, feed=own) as backend:
+        first = backend.discover(None)
+        described = backend.describe(first.refs[0])
+    assert first.cursor is not None
+    assert "canary-1234" not in f"{first}{described}"
+
+
+def test_another_object_finds_the_page_by_reading_those_before_it(replica, tmp_path, show):
+    first = show.discover(None)
+    second = show.discover(first.cursor)
+    with opened("podcast", replica, tmp_path, feed=SHOW) as fresh:
+        assert fresh.discover(first.cursor) == second
+        assert fresh.num_requests == 3  # robots.txt and both pages
+    assert show.num_requests == 3
+
+
+def test_a_feed_that_became_shorter_ends(replica, show):
+    first = show.discover(None)
+    replica.control(sites={"podcast": {"episodes": 3}})
+    show._ahead = None
+    assert show.discover(first.cursor) == Page(())
 
 
 def test_ids_stay_between_runs_and_differ_between_feeds(replica, tmp_path, show):

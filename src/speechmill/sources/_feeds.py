@@ -59,7 +59,7 @@ class Entry(Struct, frozen=True):
 
     guid: str  # unique within its feed
     title: str
-    url: str  # its page, or else its media
+    url: str  # its page, or else its media's without a query
     media: str  # address of the audio or video
     extension: str
     licence: Licence
@@ -197,6 +197,7 @@ class _Channel:
         media = self._media(item)
         if media is None:
             return None
+        shown, title = media[0].split("?")[0], _text(item, "title", "itunes:title", "atom:title") or ""
         page = _links(item, self._url, "alternate")
         link = address(_text(item, "link"), self._url)
         licence, field = _licence(_stated(item, self._url), self._stated)
@@ -206,9 +207,10 @@ class _Channel:
         author = _author(item) or self._author
         usual = {"duration": duration, "date": date, "language": language, "author": author}
         return Entry(
-            guid=_text(item, "guid", "atom:id") or media[0].split("?")[0],
-            title=_text(item, "title", "itunes:title", "atom:title") or "",
-            url=link or next(iter(page), media[0]),
+            # A query may hold a subscriber's token, and titles tell apart what lies behind one script.
+            guid=_text(item, "guid", "atom:id") or f"{shown} {title}".strip(),
+            title=title,
+            url=link or next(iter(page), shown),
             media=media[0],
             extension=media[1],
             licence=licence,

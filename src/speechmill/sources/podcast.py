@@ -2,13 +2,18 @@
 """Podcasts by their feeds: RSS or Atom, with licence, transcripts and pages.
 
 A feed names the hosts that its media lies on, often behind counters that redirect, so by default any public host may
-be asked; addresses inside a network never are. robots.txt is honoured for feeds, transcripts and media. A plain http
-feed is asked with TLS unless its address in the corpus file says http.
+be asked; addresses inside a network never are. A plain http feed is asked with TLS unless its address in the corpus
+file says http.
+
+robots.txt is honoured at every hop: for feeds, transcripts, media and the counters before it. Players of podcasts don't
+ask it, as each acts for a listener; RFC 9309 makes no exception for what a crawler found in a feed. So an episode whose
+counter or host turns crawlers away is left ("robots-disallow"), and no way past the counter is looked for.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
@@ -41,11 +46,10 @@ class Config(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class _Place(Struct, frozen=True):
-    """Where a listing goes on."""
+    """Where a listing goes on. It is stored: so no addresses of pages, which may hold a subscriber's token."""
 
     feed: int = 0  # index
     page: int = 0
-    url: str | None = None  # of the page; None: the feed's own
     gone: tuple[int, ...] = ()  # feeds that will never come
 
 
@@ -81,19 +85,23 @@ class Backend:
         self._feeds = _feeds(config)
         self._client = Client(connection, hosts(config), robots=True)
         self._known: dict[str, Entry] = {}  # by id
+        self._ahead: tuple[int, int, str] | None = None  # feed, page and its address, of the page that comes next
 
     @property
     def num_requests(self) -> int:
         return self._client.num_requests
 
     def discover(self, cursor: str | None) -> Page:
-        """Return one page of one feed. A feed that is gone is said at the end, when the others are listed."""
+        """Return one page of one feed. A feed that is gone is said at the end, when the others are listed.
+
+        Another object, or this after another listing, reads a feed from its first page again.
+        """
         place = msgspec.json.decode(cursor, type=_Place) if cursor else _Place()
         if place.feed >= len(self._feeds):
             gone = ", ".join(_shown(self._feeds[index]) for index in place.gone if index < len(self._feeds))
             raise FetchError("permanent", "feeds-gone", f"{len(place.gone)} of {len(self._feeds)} feeds: {gone}")
         try:
-            feed = self._load(self._feeds[place.feed], place.url)
+            feed = self._page(place)
         except FetchError as error:
             if error.kind != "permanent" or len(self._feeds) == 1:
                 raise
@@ -105,7 +113,8 @@ class Backend:
     def _after(self, place: _Place, next_page: str | None) -> str | None:
         """Return the cursor of what follows: the feed's next page, the next feed, the list of feeds that are gone."""
         if next_page and place.page + 1 < _MAX_PAGES and _same_site(next_page, self._feeds[place.feed]):
-            following = _Place(place.feed, place.page + 1, next_page, place.gone)
+            following = _Place(place.feed, place.page + 1, place.gone)
+            self._ahead = (following.feed, following.page, next_page)
         else:
             following = _Place(place.feed + 1, gone=place.gone)
         if following.feed >= len(self._feeds) and not following.gone:
@@ -185,6 +194,13 @@ class Backend:
             if id in self._known:
                 return self._known[id]
         raise FetchError("permanent", "gone-from-feed", f"{feed} does not list it any more")
+
+    def _page(self, place: _Place) -> Feed:
+        own = self._feeds[place.feed]
+        if self._ahead is not None and self._ahead[:2] == (place.feed, place.page):
+            return self._load(own, self._ahead[2])
+        # An empty page where the feed has become shorter.
+        return next(itertools.islice(self._pages(own), place.page, None), Feed(None, None, (), None))
 
     def _pages(self, own: str) -> Iterator[Feed]:
         url: str | None = None
