@@ -550,6 +550,81 @@ def _extract(backend: youtube.Backend, url: str, extractor: str) -> None:
         backend._library.extracted(url, extractor)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "file:///etc/passwd",
+        "data:audio/mp4;base64,AAAA",
+        "http://127.0.0.1:8080/x.m4a",
+        "https://127.0.0.1/x.m4a",
+        "https://[::1]/x.m4a",
+        "https://rr1---sn-a.googlevideo.com@evil.example/x.m4a",
+        "https://rr1---sn-a.googlevideo.com.evil.example/x.m4a",
+        "https://evil.example/x.m4a",
+        "ftp://rr1---sn-a.googlevideo.com/x.m4a",
+    ],
+)
+def test_an_address_that_leads_away_is_asked_neither_for_sound_nor_for_captions(address, opened, tmp_path):
+    backend = opened()
+    found = backend.describe(ref(CC_BY))
+    media = backend._media[CC_BY]
+    assert media.sound is not None
+    captions = tuple((language, kind, address) for language, kind, _ in media.captions)
+    backend._media[CC_BY] = replace(media, sound=replace(media.sound, url=address), captions=captions)
+    for ask in (lambda: backend.fetch(found), lambda: backend.captions(found, (), ("manual", "automatic"))):
+        error = failure(ask)
+        assert (error.kind, error.reason) == ("format", "host-refused")
+    assert backend.num_requests == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_of_a_title_gets_into_a_path(opened, replica, tmp_path):
+    replica.control(videos={CC_BY: {"title": "../../etc/passwd\x00.m4a"}})
+    backend = opened()
+    found = backend.describe(ref(CC_BY))
+    path = backend.fetch(found).path
+    assert found.title == "../../etc/passwd .m4a"
+    assert path.parent == tmp_path
+    assert path.name.startswith("youtube-")
+
+
+def test_an_answer_longer_than_any_real_one_is_given_up(opened, monkeypatch):
+    monkeypatch.setattr("speechmill.sources._ytdlp._MAX_ANSWER_BYTES", 100)
+    error = failure(lambda: opened().describe(ref(CC_BY)))
+    assert (error.kind, error.reason) == ("format", "too-large")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        ("yt_dlp.extractor.youtube.YoutubeIE", "_is_agegated"),
+        ("yt_dlp.extractor.youtube._base.YoutubeBaseInfoExtractor", "_extract_response"),
+    ],
+)
+def test_a_yt_dlp_without_what_is_overridden_is_refused(owner, name, opened, monkeypatch):
+    monkeypatch.delattr(f"{owner}.{name}", raising=True)
+    with pytest.raises(MissingDependency, match=f"lacks {name}, which speechmill overrides"):
+        opened()
+
+
+def test_a_yt_dlp_that_no_longer_calls_what_is_overridden_gets_no_answer(opened, monkeypatch):
+    from speechmill.sources import _ytdlp
+
+    monkeypatch.setattr(_ytdlp.GuardedRH, "_create_instance", _ytdlp.RequestsRH._create_instance)
+    backend = opened()
+    error = failure(lambda: backend.describe(ref(CC_BY)))
+    assert (error.kind, error.reason) == ("format", "host-refused")
+    assert "past speechmill's checks" in error.detail
+
+
+def test_a_process_that_has_plug_ins_of_yt_dlps_is_refused(opened, monkeypatch):
+    import yt_dlp.globals
+
+    monkeypatch.setattr(yt_dlp.globals.plugin_ies_overrides, "value", {object: ["x"]})
+    with pytest.raises(ConfigError, match="has plug-ins of yt-dlp's loaded"):
+        opened()
+
+
 HOSTILE = """
 import pathlib
 pathlib.Path({marker!r}).write_text("ran")

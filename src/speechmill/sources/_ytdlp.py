@@ -15,7 +15,7 @@ import contextlib
 import fnmatch
 import functools
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http.cookiejar import Cookie
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import msgspec
 import requests
 import yt_dlp
 import yt_dlp.globals
+import yt_dlp.version
 from msgspec import Struct
 from yt_dlp.extractor.youtube import YoutubeIE as _YoutubeIE
 from yt_dlp.extractor.youtube import YoutubeSearchIE, YoutubeSearchURLIE, YoutubeTabIE
@@ -34,11 +35,19 @@ from yt_dlp.networking.common import Response
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import YoutubeDLError
 
-from speechmill.core.errors import ConfigError, FetchError
+from speechmill.core.errors import ConfigError, FetchError, MissingDependency
 from speechmill.sources import Connection
 from speechmill.sources._youtube_errors import UNFORESEEN, Exchange, HostRefused, by_exchange, causes, classified
 
 _MAX_REDIRECTS = 5
+_MAX_ANSWER_BYTES = 32 << 20  # unpacked, of what is read whole; a video's page is 0.6 MB, a listing's 3
+_BLOCK_BYTES = 1 << 20
+# What is overridden below although it is yt-dlp's own business: where it has gone, a check here no longer happens.
+_OVERRIDDEN = (
+    (_YoutubeIE, ("_is_agegated", "_get_default_ytcfg", "_extract_response", "_parse_json")),
+    (RequestsRH, ("_create_instance",)),
+)
+_EMPTIED = ("_printed_messages", "_playlist_urls", "_ies_instances")
 
 
 class _Columns(Struct, omit_defaults=True, rename="camel"):
@@ -113,6 +122,17 @@ class GuardedRH(RequestsRH):  # type: ignore[misc]  # yt-dlp finds a handler by 
 
     allowed: Callable[[str], bool]
     record: Callable[[Exchange], None]
+    _num_checked = 0
+
+    def send(self, request: Request) -> Response:
+        """Send a request; raise HostRefused where its answer came past the checks of `_guarded`."""
+        before = self._num_checked
+        response = super().send(request)
+        if self._num_checked == before:
+            response.close()
+            raise HostRefused("this version of yt-dlp sends requests past speechmill's checks: install another one")
+        response.read = functools.partial(_read, response, response.read)
+        return response
 
     def _create_instance(self, cookiejar: Any, legacy_ssl_support: Any = None) -> requests.Session:
         session = super()._create_instance(cookiejar=cookiejar, legacy_ssl_support=legacy_ssl_support)
@@ -124,6 +144,7 @@ class GuardedRH(RequestsRH):  # type: ignore[misc]  # yt-dlp finds a handler by 
 
     def _guarded(self, send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
         def checked(request: requests.PreparedRequest, **options: Any) -> requests.Response:
+            self._num_checked += 1
             parts = urlsplit(request.url or "")
             if not self.allowed(request.url or ""):
                 raise HostRefused(f"{parts.scheme}://{parts.hostname} is not asked: only YouTube's hosts are, by https")
@@ -154,8 +175,10 @@ class Library(yt_dlp.YoutubeDL):  # type: ignore[misc]
         self.exchanges: list[Exchange] = []  # of the call that runs, or ran last
         self.num_requests = 0
         self._hosts = tuple(hosts)
+        _check_names(_OVERRIDDEN)
         _shut_out_plugins()
         super().__init__(_options(connection, arguments, javascript), auto_init=False)
+        _check_names(((self, _EMPTIED),))
         for cookie in _cookies(connection.cookies) if connection.cookies else ():
             self.cookiejar.set_cookie(cookie)
         for extractor in (YoutubeIE, YoutubeTabIE, YoutubeSearchIE, YoutubeSearchURLIE):
@@ -201,6 +224,8 @@ class Library(yt_dlp.YoutubeDL):  # type: ignore[misc]
 
     def opened(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """Send a GET; the answer's body is read by the caller, who closes it."""
+        if not self._allowed(url):  # an answer named it
+            raise HostRefused(f"{urlsplit(url).scheme[:20]} address in an answer that leads away from YouTube")
         return self.urlopen(Request(url, headers=dict(headers or {})))
 
     @property
@@ -221,6 +246,30 @@ class Library(yt_dlp.YoutubeDL):  # type: ignore[misc]
     def _record(self, exchange: Exchange) -> None:
         self.num_requests += 1
         self.exchanges.append(exchange)
+
+
+def _check_names(owners: Iterable[tuple[object, Sequence[str]]]) -> None:
+    """Raise MissingDependency where yt-dlp no longer has what is overridden or emptied here."""
+    gone = [name for owner, names in owners for name in names if not hasattr(owner, name)]
+    if gone:
+        raise MissingDependency(
+            f"youtube: yt-dlp {yt_dlp.version.__version__} lacks {', '.join(gone)}, which speechmill overrides to keep "
+            "requests in bounds. Install a version that it was tested with: see speechmill's release notes"
+        )
+
+
+def _read(response: Response, read: Callable[..., bytes], amount: int | None = None) -> bytes:
+    """Read an answer, whole where no amount is named. Raises FetchError where that is longer than any real one."""
+    if amount is not None:
+        return read(amount)
+    blocks, size = [], 0
+    while block := read(_BLOCK_BYTES):
+        blocks.append(block)
+        size += len(block)
+        if size > _MAX_ANSWER_BYTES:
+            response.close()
+            raise FetchError("format", "too-large", f"an answer of more than {_MAX_ANSWER_BYTES} bytes")
+    return b"".join(blocks)
 
 
 def _at_once(manager_for: Callable[..., Any]) -> Callable[..., Any]:
@@ -319,7 +368,8 @@ def _options(
 
 def _shut_out_plugins() -> None:
     """Keep yt-dlp from importing `yt_dlp_plugins` out of folders on sys.path and in its own. For the whole process."""
-    if yt_dlp.globals.all_plugins_loaded.value and yt_dlp.globals.plugin_ies.value:
+    loaded = (yt_dlp.globals.plugin_ies, yt_dlp.globals.plugin_ies_overrides, yt_dlp.globals.plugin_pps)
+    if any(found.value for found in loaded):
         raise ConfigError("youtube: this process has plug-ins of yt-dlp's loaded; crawl in one that has none")
     yt_dlp.globals.plugin_dirs.value = []
     yt_dlp.globals.all_plugins_loaded.value = True
