@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from replica.handle import Replica
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Ref
 from speechmill.sources import Connection, youtube
+from speechmill.sources._http import Response
+from speechmill.sources._youtube_api import Api
 
 Open = Callable[..., youtube.Backend]
 
@@ -125,3 +130,53 @@ def test_a_key_is_in_no_address_and_no_error(opened):
     with pytest.raises(FetchError) as caught:
         backend.discover(None)
     assert "canary-key" not in f"{caught.value} {caught.value.args}"
+
+
+ROW = {
+    "id": "v0000000001",
+    "snippet": {"title": "A\u202e", "channelTitle": "B", "channelId": "UC1", "publishedAt": "2026-01-02T00:00:00Z"},
+    "contentDetails": {"duration": "PT9S"},
+    "status": {"license": "youtube"},
+    "statistics": {"viewCount": "3"},
+}
+
+
+def answering(answer: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
+    api = Api(Connection(tmp_path), "key")
+    body = json.dumps(answer).encode()
+    monkeypatch.setattr(api._client, "get", lambda url, **options: Response(url, 200, {}, body))
+    return api
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"items": None}, {"items": {"id": "v0000000001"}}, {"error": "x"}])
+def test_an_answer_without_a_list_does_not_say_that_a_video_is_gone(answer, tmp_path, monkeypatch):
+    api = answering(answer, tmp_path, monkeypatch)
+    for ask in (
+        lambda: api.describe(["v0000000001"], "2026-11-21"),
+        lambda: api.search("a", None, creative_commons_only=False),
+        lambda: api.channel("@name", None),
+    ):
+        with pytest.raises(FetchError) as caught:
+            ask()
+        assert caught.value.kind == "incomplete"
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_odd_fields_end_in_a_description_without_a_licence_or_a_fetch_error(data, tmp_path, monkeypatch):
+    row = data.draw(st.sampled_from([(part, name) for part in ROW if part != "id" for name in (*ROW[part], None)]))
+    odd = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.integers())
+    part, name = row
+    value = data.draw(odd)
+    changed = {**ROW, part: value if name is None else {**ROW[part], name: value}}
+    api = answering({"items": [changed]}, tmp_path, monkeypatch)
+    found = api.describe(["v0000000001"], "2026-11-21")["v0000000001"]
+    assert found.rights.state in ("standard", "failed")
+    assert found.title
+    assert found.title.isprintable() or not found.title.isascii()
+
+
+def test_rows_that_were_not_asked_for_are_passed_over(tmp_path, monkeypatch):
+    api = answering({"items": [ROW, {**ROW, "id": "v0000000002"}, {**ROW, "id": ["x"]}, 7]}, tmp_path, monkeypatch)
+    found = api.describe(["v0000000001"], "2026-11-21")
+    assert {id: one.title for id, one in found.items()} == {"v0000000001": "A"}

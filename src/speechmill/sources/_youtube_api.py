@@ -7,17 +7,17 @@ search costs 100. It has no sound and names no captions' languages: those are as
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Description, Page, Ref
 from speechmill.core.types import Rights
-from speechmill.sources import Connection
+from speechmill.sources import Connection, _answers
 from speechmill.sources._http import Client
 from speechmill.sources._youtube_describe import PLATFORM, STANDARD, creative_commons, with_missing
 from speechmill.sources._youtube_query import channel_path, playlist_id, watch_url
@@ -28,6 +28,7 @@ REFUSED = "api-refused"
 _PAGE = 50  # the API's most
 _PARTS = "snippet,contentDetails,status,statistics"
 _DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_LIVE = ("live", "upcoming")
 _SECONDS = (604_800, 86_400, 3_600, 60, 1)
 
 
@@ -47,12 +48,12 @@ class Api:
         """Return a page of a search for videos. 100 units."""
         only = {"videoLicense": "creativeCommon"} if creative_commons_only else {}
         found = self._ask("search", {"part": "snippet", "type": "video", "q": query, **only}, token)
-        return _page(found, lambda item: item["id"]["videoId"])
+        return _page(found, lambda item: _inside(item, "id").get("videoId"))
 
     def playlist(self, value: str, token: str | None) -> Page:
         """Return a page of a playlist. 1 unit."""
         found = self._ask("playlistItems", {"part": "snippet", "playlistId": playlist_id(value)}, token)
-        return _page(found, lambda item: item["snippet"]["resourceId"]["videoId"])
+        return _page(found, lambda item: _inside(item, "snippet", "resourceId").get("videoId"))
 
     def channel(self, value: str, token: str | None) -> Page:
         """Return a page of a channel's uploads, streams and shorts among them. 1 unit; 2 at first, by handle."""
@@ -64,7 +65,8 @@ class Api:
     def describe(self, ids: Sequence[str], today: str) -> dict[str, Description]:
         """Return what is said of up to 50 videos; those that are gone or private are absent. 1 unit."""
         found = self._ask("videos", {"part": _PARTS, "id": ",".join(ids[:_PAGE])}, None)
-        return {item["id"]: _description(item, today) for item in found.get("items", ())}
+        described = (_description(item, today) for item in _items(found) if item.get("id") in ids)
+        return {one.id: one for one in described}
 
     def close(self) -> None:
         self._client.close()
@@ -74,79 +76,101 @@ class Api:
             return "UU" + path.removeprefix("channel/UC")
         kind, _, name = path.rpartition("/")
         which = {"forUsername": name} if kind == "user" else {"forHandle": name}
-        found = self._ask("channels", {"part": "contentDetails", **which}, None).get("items")
-        if not found:
+        found = self._ask("channels", {"part": "contentDetails", **which}, None)
+        if not found.get("items") and "pageInfo" in found:
             raise FetchError("permanent", "no-such-listing", f"YouTube's interface knows no channel {path}")
-        return str(found[0]["contentDetails"]["relatedPlaylists"]["uploads"])
+        lists = (_inside(item, "contentDetails", "relatedPlaylists").get("uploads") for item in _items(found))
+        uploads = next((text for text in map(_answers.text, lists) if text), None)
+        if uploads is None:
+            raise FetchError("format", "unforeseen-answer", f"the Data API names no uploads of {path}")
+        return uploads
 
-    def _ask(self, resource: str, params: Mapping[str, str], token: str | None) -> dict[str, Any]:
+    def _ask(self, resource: str, params: Mapping[str, str], token: str | None) -> Mapping[str, Any]:
         paged = {"pageToken": token} if token else {}
         size = {} if resource == "channels" or "id" in params else {"maxResults": str(_PAGE)}
         try:
             answer = self._client.get(
                 _BASE + resource, params={**params, **size, **paged}, headers={"X-Goog-Api-Key": self._key}
             )
-            found = json.loads(answer.content)
-        except ValueError:
+            return _answers.mapping(msgspec.json.decode(answer.content))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise FetchError("incomplete", "broken-json", f"{resource} of the Data API") from None
         except FetchError as error:
             if error.reason != "forbidden":
                 raise
             raise FetchError("rate", REFUSED, "the Data API refuses the key, or its quota is spent") from None
-        return found if isinstance(found, dict) else {}
 
 
-def _page(found: Mapping[str, Any], id_of: Any) -> Page:
-    try:
-        refs = tuple(_ref(id_of(item), item["snippet"]) for item in found.get("items", ()))
-    except (KeyError, TypeError) as error:
-        raise FetchError("format", "unforeseen-answer", f"the Data API names no {error}") from None
-    return Page(refs, found.get("nextPageToken"))
+def _items(found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the rows of an answer. Without a list it says nothing: not that what was asked for is gone."""
+    if not isinstance(found.get("items"), list):
+        raise FetchError("incomplete", "no-items", "the Data API answered without a list")
+    return _answers.entries(found["items"])
+
+
+def _inside(item: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """Return an object inside others; an empty one where it is absent."""
+    for name in names:
+        item = _answers.mapping(item.get(name))
+    return item
+
+
+def _page(found: Mapping[str, Any], id_of: Callable[[Mapping[str, Any]], Any]) -> Page:
+    named = [(_answers.text(id_of(item)), _inside(item, "snippet")) for item in _items(found)]
+    refs = tuple(_ref(video, snippet) for video, snippet in named if video)
+    if len(refs) < len(named):
+        raise FetchError("format", "unforeseen-answer", "the Data API names no id of a video")
+    return Page(refs, _answers.text(found.get("nextPageToken")))
 
 
 def _ref(video: str, snippet: Mapping[str, Any]) -> Ref:
+    state = _answers.text(snippet.get("liveBroadcastContent"))
     return Ref(
         PLATFORM,
         video,
         watch_url(video),
-        title=snippet.get("title"),
-        channel=snippet.get("videoOwnerChannelTitle") or snippet.get("channelTitle"),
-        channel_id=snippet.get("videoOwnerChannelId") or snippet.get("channelId"),
-        live=snippet["liveBroadcastContent"] in ("live", "upcoming") if "liveBroadcastContent" in snippet else None,
+        title=_answers.text(snippet.get("title")),
+        channel=_answers.text(snippet.get("videoOwnerChannelTitle")) or _answers.text(snippet.get("channelTitle")),
+        channel_id=_answers.text(snippet.get("videoOwnerChannelId")) or _answers.text(snippet.get("channelId")),
+        live=None if state is None else state in _LIVE,
     )
 
 
 def _description(item: Mapping[str, Any], today: str) -> Description:
-    snippet, status = item.get("snippet") or {}, item.get("status") or {}
-    views = (item.get("statistics") or {}).get("viewCount")
-    date = (snippet.get("publishedAt") or "")[:10] or None
+    snippet, video = _inside(item, "snippet"), item["id"]
+    title = _answers.text(snippet.get("title")) or video
+    author, channel_id = _answers.text(snippet.get("channelTitle")), _answers.text(snippet.get("channelId"))
+    date = _answers.date(snippet.get("publishedAt"))
+    licence = _answers.text(_inside(item, "status").get("license"))
+    common = Rights(title=title, author=author, url=watch_url(video), seen=today)
     described = Description(
         PLATFORM,
-        item["id"],
-        watch_url(item["id"]),
-        snippet.get("title", ""),
-        duration=iso_seconds((item.get("contentDetails") or {}).get("duration")),
-        author=snippet.get("channelTitle"),
-        channel_id=snippet.get("channelId"),
-        author_url=f"https://www.youtube.com/channel/{snippet['channelId']}" if snippet.get("channelId") else None,
+        video,
+        watch_url(video),
+        title,
+        duration=iso_seconds(_answers.text(_inside(item, "contentDetails").get("duration"))),
+        author=author,
+        channel_id=channel_id,
+        author_url=f"https://www.youtube.com/channel/{channel_id}" if channel_id else None,
         date=date,
-        language=snippet.get("defaultAudioLanguage"),
-        views=int(views) if views else None,
-        licence=status.get("license"),
-        rights=_rights(snippet, status.get("license"), item["id"], date, today),
-        live=snippet.get("liveBroadcastContent") in ("live", "upcoming"),
+        language=_answers.text(snippet.get("defaultAudioLanguage")),
+        views=_answers.whole(_inside(item, "statistics").get("viewCount")),
+        licence=licence,
+        rights=_rights(common, licence, date),
+        live=snippet.get("liveBroadcastContent") in _LIVE,
     )
     return with_missing(described, "tracks", "short")
 
 
-def _rights(snippet: Mapping[str, Any], wording: str | None, video: str, date: str | None, today: str) -> Rights:
-    common = Rights(title=snippet.get("title"), author=snippet.get("channelTitle"), url=watch_url(video), seen=today)
+def _rights(common: Rights, wording: str | None, date: str | None) -> Rights:
+    """common: title, author, address and day."""
     said = f'YouTube\'s Data API says "license": "{wording}"'
     if wording == "creativeCommon":
         return creative_commons(common, said, date)
     if wording == "youtube":
-        return replace(common, licence=STANDARD, state="standard", evidence=f"{said}; seen {today}")
-    return replace(common, state="failed", evidence=f"YouTube's Data API names no licence that is known; asked {today}")
+        return replace(common, licence=STANDARD, state="standard", evidence=f"{said}; seen {common.seen}")
+    lost = f"YouTube's Data API names no licence that is known; asked {common.seen}"
+    return replace(common, state="failed", evidence=lost)
 
 
 def iso_seconds(duration: str | None) -> float | None:
