@@ -3,9 +3,9 @@
 
 Rows `keyword`, `channel`, `playlist`, `video`: from the first description to the end of the crawl, over all videos;
 so the listing's pages, the catalog, and the care that a new way is taken with (two visits at once until 32 went well)
-are in it, and the start of the worker processes isn't. `with_start_up` is the whole crawl; `steady` the second half of
-the videos. No media is asked for. `small` is `keyword` with pages as small as they can be. `requests`: what the replica
-was asked, listings included, a described video. `download`: description, media, original stored, and canonical
+are in it, and the start of the worker processes isn't. That care takes 12 s or so: of fewer videos each takes longer.
+`with_start_up` is the whole crawl; `steady` the second half of the videos. No media is asked for. `small` is `keyword`
+with pages as small as they can be. `requests`: what the replica was asked, listings included, a described video. `download`: description, media, original stored, and canonical
 24 kHz audio of clips of 20 s.
 
 The baseline is one YoutubeDL as people use it, extract_info video after video, on a sample in the same run, and for
@@ -15,7 +15,7 @@ Budgets and spacing are off: they are what a real platform is asked by, and by t
 crawler and baseline share the machine, and the distance is `latency_s` a request: these are figures of loopback, not
 to be set beside live ones. `cpu_ms`: computing a video, of the main process, its workers, and the replica.
 
-    python benchmarks/crawl.py [--items 400] [--repeat 3] [--rows keyword,download] [--threads 8]
+    python benchmarks/crawl.py [--items 800] [--repeat 3] [--rows keyword,download] [--threads 8]
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from replica.handle import Replica
 from speechmill.crawl.corpus import job_of
 from speechmill.crawl.plane import CrawlJob, Silent, run_crawl
+from speechmill.engines.local import usable_cores
+from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.spec import load
 
 LATENCY_S = 0.3
@@ -68,7 +70,7 @@ class Measured(Struct, frozen=True):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=400, help="videos of each crawl")
+    parser.add_argument("--items", type=int, default=800, help="videos of each crawl")
     parser.add_argument("--sample", type=int, default=12, help="videos of each baseline")
     parser.add_argument("--repeat", type=int, default=3, help="crawls, of which the median counts")
     parser.add_argument("--rows", default=",".join(ROWS))
@@ -95,17 +97,25 @@ class Bench:
     def __init__(self, replica: Replica, folder: Path, options: argparse.Namespace) -> None:
         self._replica, self._folder, self._options = replica, folder, options
         self._number = 0
+        self._measured: dict[tuple[str, str, bool], tuple[list[Measured], tuple[float, float]]] = {}
 
     def row(self, name: str) -> dict[str, Any]:
         """Measure one row: the median of some crawls, and the baseline."""
         kind = name if name in KINDS else "keyword"
         weight = "small" if name == "small" else "realistic"
-        self._replica.control(weight=weight)
-        runs = [self._crawl(kind, fetch=name == "download") for _ in range(self._options.repeat)]
-        baseline = self._baseline(kind, fetch=name == "download")
+        runs, baseline = self._of(kind, weight, fetch=name == "download")
         measured = {"name": name, **self._figures(name, runs, baseline), **self._conditions(weight, runs)}
         print(json.dumps(measured), file=sys.stderr)
         return measured
+
+    def _of(self, kind: str, weight: str, *, fetch: bool) -> tuple[list[Measured], tuple[float, float]]:
+        """Return what was measured of some crawls alike, and of the baseline; once, whatever rows are made of it."""
+        key = (kind, weight, fetch)
+        if key not in self._measured:
+            self._replica.control(weight=weight)
+            runs = [self._crawl(kind, fetch=fetch) for _ in range(self._options.repeat)]
+            self._measured[key] = runs, self._baseline(kind, fetch=fetch)
+        return self._measured[key]
 
     def _figures(self, name: str, runs: list[Measured], baseline: tuple[float, float]) -> dict[str, Any]:
         if name == "requests":
@@ -133,8 +143,8 @@ class Bench:
             "latency_s": self._options.latency,
             "pages": weight,
             "bytes_a_video": page_weight(self._replica),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count(),
-            "workers": f"{self._options.processes or 'one a core'} x {self._options.threads or 'default'} threads",
+            "cores": usable_cores(),
+            "workers": f"{self._options.processes or usable_cores()} x {self._options.threads or CrawlOptions().threads}",
             "cpu_ms": {part: round(statistics.median(run.cpu_ms[part] for run in runs), 1) for part in parts},
             "load": round(os.getloadavg()[0], 1),
             "machine": f"{platform.machine()}, Python {platform.python_version()}",
