@@ -5,8 +5,8 @@ Rows `keyword`, `channel`, `playlist`, `video`: from the first description to th
 so the listing's pages, the catalog, and the care that a new way is taken with (two visits at once until 32 went well)
 are in it, and the start of the worker processes isn't. That care takes 12 s or so: of fewer videos each takes longer.
 `with_start_up` is the whole crawl; `steady` the second half of the videos. No media is asked for. `small` is `keyword`
-with pages as small as they can be. `requests`: what the replica was asked, listings included, a described video. `download`: description, media, original stored, and canonical
-24 kHz audio of clips of 20 s.
+with pages as small as they can be. `requests`: what the replica was asked, listings included, a described video.
+`download`: description, captions, media, original stored, and canonical 24 kHz audio, of clips of 20 s.
 
 The baseline is one YoutubeDL as people use it, extract_info video after video, on a sample in the same run, and for
 `download` make_canonical after each. It too has its sockets send at once, which it would not do through a proxy.
@@ -144,7 +144,8 @@ class Bench:
             "pages": weight,
             "bytes_a_video": page_weight(self._replica),
             "cores": usable_cores(),
-            "workers": f"{self._options.processes or usable_cores()} x {self._options.threads or CrawlOptions().threads}",
+            "processes": self._options.processes or usable_cores(),
+            "threads": self._options.threads or CrawlOptions().threads,
             "cpu_ms": {part: round(statistics.median(run.cpu_ms[part] for run in runs), 1) for part in parts},
             "load": round(os.getloadavg()[0], 1),
             "machine": f"{platform.machine()}, Python {platform.python_version()}",
