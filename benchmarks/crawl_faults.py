@@ -45,11 +45,13 @@ from replica import schedule
 from replica.handle import Replica
 from speechmill.crawl.corpus import job_of, open_catalog, queries_of
 from speechmill.crawl.plane import Silent, run_crawl
+from speechmill.engines.local import usable_cores
+from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.spec import load
 
 LATENCY_S = 0.05
 EGRESSES = len(schedule.EGRESSES)
-THREADS = 16  # of the naive crawler; as many as ours has on two cores
+THREADS = usable_cores() * CrawlOptions().threads  # of the naive crawler: as many as ours has
 LISTING_TRIES = 20
 HOME = "https://www.youtube.com"
 
