@@ -39,6 +39,11 @@ def blobs(tmp_path: Path) -> Blobs:
 
 
 @pytest.fixture
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Decoder, "cores", staticmethod(lambda: 1))
+
+
+@pytest.fixture
 def decoder(corpus: Corpus, blobs: Blobs) -> Iterator[Decoder]:
     found = Decoder(corpus, blobs, ("manual",))
     yield found
@@ -101,13 +106,13 @@ def test_the_same_recording_is_made_once(
 
 
 def test_a_killed_decoder_costs_its_recording_alone(
-    corpus: Corpus, blobs: Blobs, decoder: Decoder, tmp_path: Path, make_tone: Callable[..., None]
+    one_core: None, corpus: Corpus, blobs: Blobs, decoder: Decoder, tmp_path: Path, make_tone: Callable[..., None]
 ) -> None:
     make_tone(tmp_path / "a.wav", 0.5)
     make_tone(tmp_path / "b.wav", 600.0)
     make_tone(tmp_path / "c.wav", 0.6)
     decoder.put(stored(blobs, tmp_path / "a.wav", 0), WANTED)
-    decoder.drain()  # the pool's processes are up
+    decoder.drain()  # the process is up
     long = stored(blobs, tmp_path / "b.wav", 1)
     decoder.put(long, WANTED)
     kill_the_busy_one()
@@ -118,9 +123,15 @@ def test_a_killed_decoder_costs_its_recording_alone(
     assert [state.ok for state in found.values()] == [True, True]
 
 
+def decoders() -> list[psutil.Process]:
+    """Return the children of this process that decode."""
+    alive = [one for one in psutil.Process(os.getpid()).children() if one.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in alive if "spawn_main" in " ".join(child.cmdline())]
+
+
 def kill_the_busy_one() -> None:
     """Kill the child of this process that works hardest."""
-    children = [child for child in psutil.Process(os.getpid()).children() if "spawn_main" in " ".join(child.cmdline())]
+    children = decoders()
     before = {child.pid: sum(child.cpu_times()[:2]) for child in children}
     while True:
         time.sleep(0.05)
@@ -146,3 +157,25 @@ def test_audio_in_a_store_elsewhere_is_made_from_the_file_at_hand(
     assert decoder.made == 1  # the file may be deleted by now
     decoder.drain()
     assert states(corpus)[key_of(corpus, blobs, one)].ok
+
+
+def test_a_decoder_that_is_killed_between_two_recordings_costs_nothing(
+    corpus: Corpus, blobs: Blobs, decoder: Decoder, tmp_path: Path, make_tone: Callable[..., None]
+) -> None:
+    for number in range(3):
+        make_tone(tmp_path / f"{number}.wav", 0.5 + 0.1 * number)
+        decoder.put(stored(blobs, tmp_path / f"{number}.wav", number), WANTED)
+        decoder.drain()
+        for child in decoders():
+            child.kill()
+    assert [state.ok for state in states(corpus).values()] == [True] * 3
+
+
+def test_what_is_not_made_when_it_is_closed_is_left_to_a_run(
+    corpus: Corpus, blobs: Blobs, tmp_path: Path, make_tone: Callable[..., None]
+) -> None:
+    make_tone(tmp_path / "a.wav", 600.0)
+    decoder = Decoder(corpus, blobs, ("manual",))
+    decoder.put(stored(blobs, tmp_path / "a.wav"), WANTED)
+    decoder.close()
+    assert states(corpus) == {}

@@ -8,8 +8,6 @@ breaks becomes a Failed there, as in a run. What is under way is bounded: who pu
 from __future__ import annotations
 
 import concurrent.futures
-import multiprocessing
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -17,18 +15,14 @@ from pathlib import Path
 
 from msgspec import structs
 
-from speechmill import models
-from speechmill.core.errors import ConfigError, WorkspaceError
-from speechmill.core.files import FATAL_ERRNOS
 from speechmill.core.remote import Wanted
-from speechmill.core.stage import Context, Item
-from speechmill.core.types import Failed, Source
+from speechmill.core.types import Source
+from speechmill.crawl._decode_process import Processes
 from speechmill.crawl.handover import source_row
 from speechmill.engines.local import usable_cores
 from speechmill.pipeline.intake import Memory, keyed_as_in
 from speechmill.pipeline.plan import Node, nodes
 from speechmill.pipeline.spec import Corpus
-from speechmill.pipeline.worker import watch
 from speechmill.stages.normalise import Normalise
 from speechmill.store.blobs import Blobs
 from speechmill.store.catalog import Stored
@@ -40,17 +34,12 @@ FLUSH_ITEMS = 64
 FLUSH_S = 10.0
 AHEAD = 2  # items for each core: one at work and one waiting
 BASE_TIMEOUT_S = 60.0
-MEMORY_MB = 2048
-
-_stage: Normalise | None = None  # one per process, made by the pool's initializer
 
 
 class Decoder:
     """Makes canonical audio of stored items. Methods may be called by several threads."""
 
     def __init__(self, corpus: Corpus, blobs: Blobs, caption_kinds: Sequence[str]) -> None:
-        from pebble import ProcessPool
-
         self._corpus = corpus
         self._blobs = blobs
         self._kinds = caption_kinds
@@ -66,12 +55,7 @@ class Decoder:
         self._places = self.cores() * AHEAD
         self._free = threading.Semaphore(self._places)
         self.made = 0
-        self._pool = ProcessPool(
-            max_workers=self.cores(),
-            context=multiprocessing.get_context("spawn"),
-            initializer=_start,
-            initargs=(str(self._workspace.root), os.getpid()),
-        )
+        self._pool = Processes(self.cores(), self._workspace.root)
 
     @staticmethod
     def cores() -> int:
@@ -116,8 +100,7 @@ class Decoder:
 
     def close(self) -> None:
         """End the pool; what is under way is left to the pipeline."""
-        self._pool.stop()
-        self._pool.join()
+        self._pool.close()
         if self._error is None:
             self.flush()
             self._ledger.compact(self._node.folder)
@@ -131,67 +114,21 @@ class Decoder:
         self._free.acquire()
         duration = stored.asset.duration or stored.description.duration or 0.0
         timeout_s = BASE_TIMEOUT_S + duration * Normalise.resources.timeout_per_audio_s
-        future: concurrent.futures.Future[Result] = self._pool.schedule(_normalise, args=(source,), timeout=timeout_s)
-        future.add_done_callback(lambda done: self._take(source.key, done))
+        future = self._pool.do(source, timeout_s)
+        future.add_done_callback(self._take)
         return future
 
-    def _take(self, key: str, done: concurrent.futures.Future[Result]) -> None:
-        """Keep a result, or why there is none. Runs in a thread of the pool's."""
+    def _take(self, done: concurrent.futures.Future[Result]) -> None:
+        """Keep a result, or why there will be none any more. Runs in a thread of the pool's."""
         try:
-            result = _result(key, done)
+            result = done.result()
+        except concurrent.futures.CancelledError:
+            pass  # left to the pipeline
         except BaseException as error:  # for whoever puts the next one in
             self._error = error
         else:
-            if result is not None:
-                with self._lock:
-                    self._results.append(result)
-                    self.made += result.failed is None
+            with self._lock:
+                self._results.append(result)
+                self.made += result.failed is None
         finally:
             self._free.release()
-
-
-def _result(key: str, done: concurrent.futures.Future[Result]) -> Result | None:
-    """Return what came of an item; None where it was not begun."""
-    from pebble import ProcessExpired
-
-    try:
-        return done.result()
-    except concurrent.futures.CancelledError:
-        return None
-    except concurrent.futures.TimeoutError:
-        return _broken(key, "timeout", "took too long to decode")
-    except ProcessExpired as error:
-        return _broken(key, "worker-died", f"exit status {error.exitcode}")
-    except OSError as error:
-        if error.errno in FATAL_ERRNOS:
-            raise WorkspaceError(f"canonical audio can't be written: {error.strerror}") from error
-        return _broken(key, f"error-{type(error).__name__}", str(error)[:2000])
-    except ConfigError:
-        raise
-    except Exception as error:  # true of this item alone
-        return _broken(key, f"error-{type(error).__name__}", str(error)[:2000])
-
-
-def _broken(key: str, reason: str, detail: str) -> Result:
-    return Result(key, failed=Failed(key, Normalise.name, reason, detail))
-
-
-def _start(workspace: str, parent: int) -> None:
-    import signal
-
-    global _stage
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
-    watch(MEMORY_MB, parent)
-    _stage = Normalise()
-    _stage.open(Context(Path(workspace), models.path))
-
-
-def _normalise(source: Source) -> Result:
-    if _stage is None:
-        raise RuntimeError("a decoder was given audio before it was started")
-    made = _stage.process([Item(source, {})])[0]
-    working = _stage.take()
-    if working is not None:
-        working.close()
-    failed = made if isinstance(made, Failed) else None
-    return Result(source.key, {} if isinstance(made, Failed) else made.columns, failed)
