@@ -285,6 +285,14 @@ def test_a_platform_that_slows_every_way_at_once_rests_as_a_whole():
     assert 61.0 <= (found.next_at(1.0) or 0.0) <= 76.0
 
 
+def test_a_quicker_pace_shortens_rests_but_no_retry_after():
+    found = ways(pace=0.0)
+    visit(found, 0.0, "rate")
+    assert found.next_at(0.0) == 0.0
+    visit(found, 0.0, "rate", 60.0)
+    assert found.next_at(0.0) >= 60.0
+
+
 def test_the_only_way_rests_for_itself_alone():
     found = ways("a", "dead")
     turns = {turn.egress.name: turn for turn in (taken(found, 0.0), taken(found, 0.0))}

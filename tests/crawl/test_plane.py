@@ -25,6 +25,7 @@ from speechmill.crawl.workers import Answer, Asked, Limits
 from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.store.blobs import open_blobs
 from speechmill.store.catalog import Catalog, Counts
+from speechmill.store.workspace import Workspace
 
 
 class Watching:
@@ -129,8 +130,8 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries again after a tenth of a second what would wait for seconds or minutes."""
     from speechmill.crawl import _platform, reactions
 
-    def soon(kind: Any, failures: int, now: float, *others: Any) -> float | None:
-        return None if reactions.next_try(kind, failures, now, *others) is None else now + 0.1
+    def soon(kind: Any, failures: int, now: float, *others: Any, pace: float = 1.0) -> float | None:
+        return None if reactions.next_try(kind, failures, now, *others, pace=pace) is None else now + 0.1
 
     monkeypatch.setattr(_platform, "next_try", soon)
 
@@ -362,6 +363,21 @@ def test_a_store_that_refuses_ends_the_crawl_and_loses_nothing(crawls: Crawls, m
             crawls.run(items=3)
     assert crawls.counts().jobs["ready"] == 3
     assert crawls.run(items=3).progress.stored == 3
+
+
+def test_what_it_writes_is_no_left_over_to_be_collected(crawls: Crawls) -> None:
+    refused: list[str] = []
+
+    def collect(_progress: Progress) -> None:
+        try:
+            with Workspace.open(crawls.folder / "workspace").joined(alone=True):
+                refused.append("")
+        except WorkspaceError as error:
+            refused.append(str(error))
+
+    crawls.run(observer=Watching(collect))
+    assert refused
+    assert all("in use" in one for one in refused)
 
 
 def test_asked_to_stop_it_ends_in_order(crawls: Crawls) -> None:

@@ -58,6 +58,11 @@ def test_an_item_is_set_aside_after_its_last_try():
     assert next_try("net", 5, 0.0, None, Random(0), max_failures=5) is None
 
 
+def test_a_quicker_pace_shortens_delays_but_no_retry_after():
+    assert next_try("net", 1, 0.0, None, Random(0), pace=0.0) == 0.0
+    assert next_try("net", 1, 0.0, 60.0, Random(0), pace=0.0) >= 60.0
+
+
 def test_a_retry_after_is_never_undercut():
     assert next_try("rate", 1, 100.0, 600.0, Middle()) == 100.0 + 600.0 * 1.125
     assert next_try("rate", 1, 100.0, 1.0, Middle()) == 100.0 + 15.0 * 1.125

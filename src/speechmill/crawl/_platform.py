@@ -98,7 +98,8 @@ class PlatformCrawl:
         """Take up where the catalog says an earlier crawl was."""
         job = ground.job
         known = await ground.rows(ground.catalog.egress, backend)
-        ways = Ways(backend, ways_of(job.options, backend), job.options.spacing_s, known, random.getrandbits(32))
+        allowed, seed = ways_of(job.options, backend), random.getrandbits(32)
+        ways = Ways(backend, allowed, job.options.spacing_s, known, seed, pace=job.pace)
         followed = []
         for listing in listings:
             query = await ground.rows(ground.catalog.query, listing.id, backend, listing.kind)
@@ -213,7 +214,8 @@ class PlatformCrawl:
 
     def _page_failed(self, followed: Followed, error: FetchError) -> None:
         now = time.time()
-        at = next_try(error.kind, followed.failures + 1, now, error.retry_after, self._random)
+        pace = self._ground.job.pace
+        at = next_try(error.kind, followed.failures + 1, now, error.retry_after, self._random, pace=pace)
         followed.fail(error, (at or now) - now, now)
         if followed.ended:
             self._ground.note(f"{self.platform} {followed.listing.kind}: its listing ended with {error}")
@@ -514,8 +516,8 @@ class PlatformCrawl:
             await ground.rows(
                 ground.catalog.described, ground.owner, job.item, answer.description, answer.decision, now
             )
-        max_failures = ground.job.options.max_failures
-        at = next_try(error.kind, job.failures + 1, now, error.retry_after, self._random, max_failures)
+        max_failures, pace = ground.job.options.max_failures, ground.job.pace
+        at = next_try(error.kind, job.failures + 1, now, error.retry_after, self._random, max_failures, pace=pace)
         await ground.rows(
             ground.catalog.failed, ground.owner, job.item, error.kind, error.reason, error.detail, now, at
         )

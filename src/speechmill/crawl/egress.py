@@ -89,9 +89,9 @@ class _Way:
     def rests(self, now: float) -> bool:
         return self.stopped or now < self.until
 
-    def spacing(self, spacing_s: float) -> float:
-        """Mean seconds between two visits."""
-        return spacing_s if self.factor == 1.0 else max(spacing_s, SLOWED_SPACING_S) / self.factor
+    def spacing(self, spacing_s: float, slowed_s: float) -> float:
+        """Mean seconds between two visits. slowed_s: what they are at least reckoned from once it was slowed."""
+        return spacing_s if self.factor == 1.0 else max(spacing_s, slowed_s) / self.factor
 
     def free_at(self, now: float) -> float:
         """When it may be used next, whatever is under way."""
@@ -154,12 +154,15 @@ class Ways:
         known: Mapping[str, EgressState],
         seed: int = 0,
         caution: Caution = Caution(),  # noqa: B008 - frozen
+        pace: float = 1.0,
     ) -> None:
+        """pace: what rests are multiplied by, but never a Retry-After."""
         self.platform = platform
         self._spacing_s = spacing_s
         self._random = Random(seed)
         self._ways = {way.name: _Way(way, known.get(way.name), caution) for way in ways}
         self._platform_rests = 0
+        self._pace = pace
 
     def take(self, now: float) -> Turn | None:
         """Give the next way and its time; None while none may be used at all (then see `next_at`)."""
@@ -167,7 +170,9 @@ class Ways:
         soonest = min(open_ways, key=lambda way: (way.free_at(now), way.in_flight / way.limit), default=None)
         if soonest is None or (at := soonest.free_at(now)) > now + HORIZON_S:
             return None
-        soonest.begin(at, soonest.spacing(self._spacing_s) * self._random.uniform(0.5, 1.5))
+        soonest.begin(
+            at, soonest.spacing(self._spacing_s, self._pace * SLOWED_SPACING_S) * self._random.uniform(0.5, 1.5)
+        )
         return Turn(soonest.egress, at)
 
     def start(self, turn: Turn, now: float) -> bool:
@@ -258,7 +263,7 @@ class Ways:
             return
         way.rate_failures += 1
         way.factor = max(MIN_FACTOR, way.factor / 2)
-        rest_s = max(grown(RATE_REST_S, RATE_GROWTH, way.rate_failures, RATE_CAP_S), retry_after)
+        rest_s = max(self._pace * grown(RATE_REST_S, RATE_GROWTH, way.rate_failures, RATE_CAP_S), retry_after)
         way.rest("rate", now + self._jittered(rest_s))
         self._rest_platform(now)
 
@@ -267,7 +272,7 @@ class Ways:
         if len(live) < 2 or not all(way.reason == "rate" and now < way.until for way in live):
             return
         self._platform_rests += 1
-        rest_s = grown(PLATFORM_REST_S, PLATFORM_GROWTH, self._platform_rests, PLATFORM_CAP_S)
+        rest_s = self._pace * grown(PLATFORM_REST_S, PLATFORM_GROWTH, self._platform_rests, PLATFORM_CAP_S)
         until = now + self._jittered(rest_s)
         for way in self._ways.values():
             way.until = way.until if way.stopped else max(way.until, until)
@@ -277,7 +282,7 @@ class Ways:
         if way.net_failures == 1 and way.well:
             way.well -= max(0, way.well - way.caution.proven_after) // 2  # one connection in a hundred just breaks
             return
-        rest_s = grown(NET_REST_S, NET_GROWTH, way.net_failures, NET_CAP_S)
+        rest_s = self._pace * grown(NET_REST_S, NET_GROWTH, way.net_failures, NET_CAP_S)
         way.rest("net", now + self._jittered(rest_s))
 
     def _answered(self, way: _Way, kind: Kind | None) -> None:

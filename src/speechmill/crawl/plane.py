@@ -68,6 +68,7 @@ class CrawlJob(Struct, frozen=True, kw_only=True):
     corpus: Corpus | None = None  # make canonical audio for it, beside the fetching
     limits: Limits = Limits()
     lease_s: float = 90.0  # after which others may take what a dead process had
+    pace: float = 1.0  # multiplies what is waited for after failures, save a Retry-After: less suits a replica alone
 
 
 def listings_of(corpus: Corpus) -> tuple[Listing, ...]:
@@ -255,8 +256,9 @@ def _summary(ground: Ground, endings: list[Ending]) -> CrawlSummary:
 
 @contextlib.asynccontextmanager
 async def _ground(job: CrawlJob, observer: Observer, stop: Stop) -> AsyncIterator[Ground]:
-    Workspace.create(job.workspace)
+    workspace = Workspace.create(job.workspace)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(workspace.joined())  # what is being written is no left-over for `speechmill gc`
         catalog = stack.enter_context(await asyncio.to_thread(Catalog.open, job.catalog))
         blobs = open_blobs(job.blobs)
         await asyncio.to_thread(blobs.check)

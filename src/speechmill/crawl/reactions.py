@@ -57,15 +57,17 @@ def next_try(
     retry_after: float | None,
     rng: Random,
     max_failures: int | None = None,
+    pace: float = 1.0,
 ) -> float | None:
     """Return when an item is tried again, in seconds since 1970; None: not by itself.
 
-    failures: of this item in a row, this one included. retry_after: seconds, as the platform said.
+    failures: of this item in a row, this one included. retry_after: seconds, as the platform said. pace: what delays
+    are multiplied by, but never a Retry-After.
     """
     reaction = REACTIONS[kind]
     if not reaction.retry or (max_failures is not None and failures >= max_failures):
         return None
-    delay = max(grown(reaction.first_s, reaction.growth, failures, reaction.cap_s), waited(retry_after))
+    delay = max(pace * grown(reaction.first_s, reaction.growth, failures, reaction.cap_s), waited(retry_after))
     return now + delay * (1 + reaction.jitter * rng.random())
 
 

@@ -91,13 +91,13 @@ class Workspace:
 
     @contextlib.contextmanager
     def joined(self, *, alone: bool = False) -> Iterator[None]:
-        """Be one of any number of processes that work on a run's shards; `alone`: see that there is none.
+        """Be one of any number of processes that crawl, or work on a run's shards; `alone`: see that there is none.
 
         Raises WorkspaceBusy.
         """
         with self._lock_file("joined") as file:
             if not _lock(file.fileno(), shared=not alone):
-                raise WorkspaceBusy(f"{self.root} is in use by `speechmill exec` or `speechmill gc`; wait for them")
+                raise WorkspaceBusy(f"{self.root} is in use by `speechmill crawl`, `exec` or `gc`; wait for them")
             yield
 
     def _lock_file(self, name: str) -> TextIO:
