@@ -27,6 +27,7 @@ from speechmill.store.blobs import Blobs, open_blobs
 from speechmill.store.catalog import Catalog
 
 QUERY = "talks"
+QUICK = Path(__file__).with_name("quick_crawl.py")
 PATIENCE_S = 240.0  # for one crawl; what takes longer hangs
 
 
@@ -154,6 +155,13 @@ class Project:
     ) -> Crawling:
         """Crawl, or do another command, in a process of its own. python: options of the interpreter."""
         words = [sys.executable, *python, "-m", "speechmill", *command, str(target or self.file), *arguments]
+        return self._run(words)
+
+    def start_quickly(self, pace: float) -> Crawling:
+        """Crawl with waits after failures that are multiplied by `pace`."""
+        return self._run([sys.executable, str(QUICK), str(self.file), str(pace)])
+
+    def _run(self, words: Sequence[str]) -> Crawling:
         self._started += 1
         return Crawling(words, self.environment, self.folder / f"output-{self._started:03d}.txt")
 
