@@ -209,6 +209,13 @@ def test_manual_captions_are_not_automatic(tmp_path):
     assert _texts(_read(tmp_path, text, kind="any")) == ["one two three four five"]
 
 
+def test_what_a_crawl_names_automatic_is_so_without_times_inside_its_cues(tmp_path):
+    text, name = _vtt((0, 2, "one two three four five")), "0123.en-us-asr.vtt"
+    assert _read(tmp_path, text, name, kind="manual") is None
+    assert _texts(_read(tmp_path, text, name, kind="automatic")) == ["one two three four five"]
+    assert _texts(_read(tmp_path, text, "talk-asr.vtt", kind="manual")) == ["one two three four five"]
+
+
 def test_other_files_and_languages_are_passed_over(tmp_path):
     assert _read(tmp_path, "one two three four five", name="a.txt") is None
     assert _read(tmp_path, _vtt((0, 2, "one two three four five")), name="a.fr.vtt") is None

@@ -70,7 +70,7 @@ class RemoteBackend(Protocol):
     def captions(self, description: Description, languages: Sequence[str], kinds: Sequence[str]) -> Sequence[Caption]:
         """Fetch captions in these languages (all where none are named) and of these kinds, as WebVTT.
 
-        Automatic ones have times inside their cues, as formats.captions.read_rolling reads them.
+        Automatic ones have times inside their cues where the platform gives the words' times.
         """
         ...
 

@@ -8,6 +8,7 @@ that needs a second recogniser.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ LANGUAGES = None
 SHORTHAND = "kind"  # {captions: manual} is {captions: {kind: manual}}
 
 _ENDINGS = frozenset({".vtt", ".srt"})
+_RECOGNISED = re.compile(r"\.[a-z0-9-]+-asr$")  # as the crawler names what a recogniser wrote
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +63,9 @@ class Backend:
         """Return the first caption file of the kind asked for, filtered; None where there is none.
 
         A file is automatic where it has times inside its cues, as YouTube's automatic captions have: these roll, and
-        are taken apart into lines with timed words. Files in another language than the source's are passed over.
+        are taken apart into lines with timed words. So is one that the crawler calls NAME.LANGUAGE-asr.vtt: other
+        platforms' automatic captions look as if people had written them. Files in another language than the source's
+        are passed over.
         Raises TranscriptError: broken-utf8, broken-sidecar, empty-transcript, unreadable-sidecar,
         times-outside-recording.
         """
@@ -77,9 +81,10 @@ class Backend:
     def _cues(self, path: Path) -> tuple[Utterance, ...] | None:
         """Return a file's captions, None where they are of the other kind."""
         rolling = reading(path, captions.read_rolling)
-        if rolling is not None:
-            return rolling if self._config.kind != "manual" else None
-        return reading(path, captions.read) if self._config.kind != "automatic" else None
+        is_automatic = rolling is not None or _RECOGNISED.search(path.stem) is not None
+        if self._config.kind == ("manual" if is_automatic else "automatic"):
+            return None
+        return reading(path, captions.read) if rolling is None else rolling
 
     def _filtered(self, cues: Sequence[Utterance], language: str | None) -> Transcript:
         config, chosen = self._config, words.choose(language)
