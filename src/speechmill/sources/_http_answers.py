@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Kind
+from speechmill.sources import _answers
 from speechmill.sources._http_guard import Target
 from speechmill.sources._http_wire import broken_errors
 
@@ -78,8 +79,8 @@ def broken(target: Target, error: Exception, proxy: str | None) -> FetchError:
         return FetchError("net", "certificate", f"{target.origin}{way}: {error.verify_message}")
     if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
         return FetchError("net", "timeout", f"{target.shown}{way} took too long")
-    words = " ".join(f"{type(error).__name__}: {error}".split())[:_DETAIL]
-    return FetchError("net", "no-answer", f"{target.shown}{way}: {words}")
+    words = _answers.text(f"{type(error).__name__}: {error}") or ""
+    return FetchError("net", "no-answer", f"{target.shown}{way}: {words[:_DETAIL]}")
 
 
 def read_body(target: Target, response: HTTPResponse, max_bytes: int, proxy: str | None) -> bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Fetched
-from speechmill.sources import Connection
+from speechmill.sources import Connection, _answers
 from speechmill.sources._http_answers import BLOCK, read_headers, refuse_status
 from speechmill.sources._http_guard import Target
 from speechmill.sources._http_wire import broken_errors
@@ -117,7 +117,7 @@ class Download:
             self._check_total(self._total)
 
     def _check_type(self, target: Target, headers: dict[str, str]) -> None:
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = (_answers.text(headers.get("content-type", "").partition(";")[0]) or "").lower()
         if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
             raise FetchError("format", "content-encoding", f"{target.shown} is sent compressed, unasked")
         if kind in _PAGES:

@@ -26,6 +26,7 @@ from yt_dlp.utils import DownloadError, GeoRestrictedError
 
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Kind
+from speechmill.sources import _answers
 
 # What a parser raises on an answer of another form than it expects.
 UNFORESEEN = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -184,6 +185,6 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _plain(text: str) -> str:
-    """Leave out advice meant for the command line, addresses, and typography."""
+    """Leave out advice meant for the command line, addresses, and what would move a terminal's cursor."""
     said = re.sub(r"^ERROR:\s*", "", _ADVICE.sub("", text.replace("’", "'").replace("\x1b[0;31m", "")))
-    return " ".join(re.sub(r"\w+://\S+", "", said).split())[:300]
+    return (_answers.text(re.sub(r"\w+://\S+", "", said)) or "")[:300]

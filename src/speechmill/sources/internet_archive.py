@@ -41,7 +41,7 @@ class Config(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     query: str | None = None  # in the site's own language: "subject:podcast AND language:vie"
     collection: str | None = None  # "librivoxaudio" is LibriVox
-    creator: str | None = None
+    creator: str | None = None  # as items name it: "LibriVox"
     items: tuple[str, ...] = ()  # identifiers, in place of a search
 
 

@@ -48,8 +48,8 @@ class Config(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     instance: str  # "https://tube.example", or the bare host
     channel: str | None = None  # its name, "talks" or "talks@other.example"
-    account: str | None = None
-    search: str | None = None
+    account: str | None = None  # its name, with all its channels
+    search: str | None = None  # words
     videos: tuple[str, ...] = ()  # ids or addresses of single videos
     federated: bool = False  # videos of other instances too, which this one knows
     media_hosts: tuple[str, ...] = ("*",)  # besides the instance; "*": any public one

@@ -208,17 +208,21 @@ class Backend:
             path = self._connection.folder / f"{TEMPORARY}{uuid.uuid4().hex[:12]}.tsv"
             try:
                 self._download(_TABLE, path, _TABLE_MAX)
-                self._rows = read_recordings(path)
+                self._rows = self._read(path)
             except FetchError as error:
                 if error.kind != "permanent" or error.reason != "missing":
                     raise
                 self._rows = {}
-            except ConfigError as error:
-                detail = str(error).replace(str(path), f"{self._place}/{_TABLE}")
-                raise FetchError("format", "broken-table", detail) from error
             finally:
                 path.unlink(missing_ok=True)
         return self._rows
+
+    def _read(self, table: Path) -> Mapping[str, Listed]:
+        try:
+            return read_recordings(table)
+        except ConfigError as error:
+            detail = str(error).replace(str(table), f"{self._place}/{_TABLE}")
+            raise FetchError("format", "broken-table", detail) from error
 
     def _download(self, key: str, path: Path, max_bytes: int) -> tuple[int, str]:
         """Write an object to a file. Returns its size and SHA-256."""
