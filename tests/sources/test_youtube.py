@@ -569,7 +569,7 @@ def test_an_address_that_leads_away_is_asked_neither_for_sound_nor_for_captions(
     found = backend.describe(ref(CC_BY))
     media = backend._media[CC_BY]
     assert media.sound is not None
-    captions = tuple((language, kind, address) for language, kind, _ in media.captions)
+    captions = dict.fromkeys(media.captions, address)
     backend._media[CC_BY] = replace(media, sound=replace(media.sound, url=address), captions=captions)
     for ask in (lambda: backend.fetch(found), lambda: backend.captions(found, (), ("manual", "automatic"))):
         error = failure(ask)

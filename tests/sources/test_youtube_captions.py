@@ -8,7 +8,7 @@ import pytest
 from speechmill.core.errors import FetchError
 from speechmill.core.types import Word
 from speechmill.formats import captions
-from speechmill.sources._youtube_captions import as_vtt, chosen, same_language
+from speechmill.sources._youtube_captions import as_vtt
 
 
 def json3(*events: dict) -> bytes:
@@ -101,27 +101,3 @@ def test_what_is_not_json3_is_incomplete(content, reason):
     with pytest.raises(FetchError) as caught:
         as_vtt(content, "manual")
     assert (caught.value.kind, caught.value.reason) == ("incomplete", reason)
-
-
-TRACKS = [("en-GB", "manual", "1"), ("en", "automatic", "2"), ("iw", "manual", "3"), ("en-GB", "manual", "4")]
-
-
-@pytest.mark.parametrize(
-    ("languages", "kinds", "urls"),
-    [
-        ((), ("manual", "automatic"), ["1", "2", "3"]),
-        (("en",), ("manual", "automatic"), ["1", "2"]),
-        (("en-GB",), ("manual", "automatic"), ["1"]),
-        (("he",), ("manual",), ["3"]),
-        (("vi",), ("manual",), []),
-        (("en",), (), []),
-    ],
-)
-def test_tracks_are_chosen_by_language_and_kind(languages, kinds, urls):
-    assert [url for _, _, url in chosen(TRACKS, languages, kinds)] == urls
-
-
-def test_a_bare_language_takes_scripts_and_regions_but_not_the_other_way():
-    assert same_language("zh", "zh-Hant")
-    assert not same_language("zh-Hans", "zh-Hant")
-    assert not same_language("en", "eng")

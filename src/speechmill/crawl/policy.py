@@ -20,7 +20,7 @@ from msgspec import Struct
 from speechmill.core.errors import ConfigError
 from speechmill.core.remote import LICENCE_STATES, CaptionTrack, Decision, Description, Ref, Wanted
 from speechmill.core.types import Rights
-from speechmill.crawl._languages import primary
+from speechmill.sources._languages import primary
 
 ACCEPTED = Decision("accept")
 ASK_AGAIN = "licence-failed"  # the visit counts as a FetchError "incomplete" of this reason; never held, never fetched

@@ -17,6 +17,7 @@ import msgspec
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Caption, CaptionTrack
 from speechmill.sources import _answers
+from speechmill.sources._languages import serves
 
 MAX_BYTES = 8 << 20  # 100 hours of speech as WebVTT
 _log = logging.getLogger(__name__)
@@ -26,19 +27,14 @@ _ARROW = re.compile(r"^[ \t]*[\d:]+[,.]?\d*[ \t]*-->.*$", re.MULTILINE)
 def asked_for(tracks: Iterable[CaptionTrack], languages: Sequence[str], kinds: Sequence[str]) -> list[CaptionTrack]:
     """Return the tracks in these languages (all where none are named) and of these kinds, each once.
 
-    "en" asks for "en-us" as well.
+    "en" asks for "en-US" as well.
     """
     chosen: list[CaptionTrack] = []
     for track in tracks:
-        fits = not languages or any(_covers(language, track.language) for language in languages)
+        fits = not languages or any(serves(language, track.language) for language in languages)
         if fits and track.kind in kinds and track not in chosen:
             chosen.append(track)
     return chosen
-
-
-def _covers(asked: str, language: str) -> bool:
-    asked, language = (code.lower().replace("_", "-") for code in (asked, language))
-    return language == asked or language.startswith(asked + "-")
 
 
 def gather(tracks: Iterable[CaptionTrack], fetch: Callable[[CaptionTrack], bytes | None]) -> list[Caption]:
@@ -102,7 +98,7 @@ def _of_podcast(text: str) -> bytes | None:
             spoken.append((start, _answers.number(segment.get("endTime")), _answers.text(segment.get("speaker")), body))
     nexts = [start for start, *_ in spoken[1:]]
     cues = [
-        f"{_clock(start)} --> {_clock(max(start, after if end is None else end))}\n{_voice(speaker)}{_escaped(body)}\n"
+        f"{times(start, max(start, after if end is None else end))}\n{_voice(speaker)}{_escaped(body)}\n"
         for (start, end, speaker, body), after in zip(
             spoken, [*nexts, *(start + 5 for start, *_ in spoken[-1:])], strict=True
         )
@@ -118,8 +114,12 @@ def _escaped(body: str) -> str:
     return html.escape(body, quote=False).replace("--", "-&#45;")  # no arrow inside a cue
 
 
-def _clock(seconds: float) -> str:
-    total_ms = round(seconds * 1000)
-    return (
-        f"{total_ms // 3_600_000:02d}:{total_ms // 60_000 % 60:02d}:{total_ms // 1000 % 60:02d}.{total_ms % 1000:03d}"
-    )
+def times(start: float, end: float) -> str:
+    """Write the times of a cue, in seconds, as WebVTT has them."""
+    return f"{clock(round(start * 1000))} --> {clock(round(end * 1000))}"
+
+
+def clock(total_ms: int) -> str:
+    """Write a moment as WebVTT has it."""
+    seconds, ms = divmod(max(0, total_ms), 1000)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms:03d}"

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Languages as platforms write them: "Vietnamese", "vie", "vi", "en_US", by their shortest ISO 639 code."""
+"""Languages as platforms write them: "Vietnamese", "vie", "vi", "en_US", by their shortest ISO 639 code.
+
+And whether two of them mean the same language.
+"""
 
 from __future__ import annotations
 
@@ -154,6 +157,8 @@ haw haw hawaiian
 grc grc ancient greek
 ceb ceb cebuano
 """
+# Withdrawn codes, and parts of a language that platforms give its name.
+_SAME = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "fil": "tl", "cmn": "zh", "nb": "no", "nob": "no"}
 _NONE = frozenset(("und", "mul", "zxx", "mis", "unknown", "multiple", "multilingual", "none"))
 
 
@@ -183,3 +188,27 @@ def language_of(written: str | None) -> str | None:
     if match is None or match.group(1) in _NONE:
         return None
     return _codes().get(match.group(1), match.group(1)) + match.group(2).replace("_", "-")
+
+
+def primary(language: str | None) -> str | None:
+    """Return the code of a language without its region and script; None where no language is stated.
+
+    >>> primary("en-GB"), primary("eng"), primary("English"), primary("iw"), primary("und"), primary("Klingonish")
+    ('en', 'en', 'en', 'he', None, None)
+    """
+    code = (language_of(language) or "").partition("-")[0]
+    return _SAME.get(code, code) or None
+
+
+def serves(wanted: str, given: str) -> bool:
+    """Say whether what is in `given` serves who asked for `wanted`: a bare language takes any region or script of it.
+
+    >>> serves("en", "en-GB"), serves("en-GB", "en"), serves("he", "iw"), serves("zh-Hans", "zh-Hant")
+    (True, False, True, False)
+    """
+    return _parts(given)[: len(_parts(wanted))] == _parts(wanted)
+
+
+def _parts(tag: str) -> list[str]:
+    first, *rest = tag.lower().replace("_", "-").split("-")
+    return [primary(first) or first, *rest]

@@ -17,8 +17,8 @@ from typing import Any
 from msgspec import Struct
 
 from speechmill.core.errors import FetchError
+from speechmill.sources._captions import clock
 
-_OLD_CODES = {"iw": "he", "in": "id", "ji": "yi"}  # YouTube keeps ISO 639's withdrawn codes
 _NOTES = re.compile(r"\[[^\]]*\]|\([^)]*\)|[♩-♯🎵🎶]|>>")
 
 
@@ -39,20 +39,6 @@ def as_vtt(content: bytes, kind: str) -> bytes | None:
         return None
     cues = [_rolling(event) for event in _clipped(events)] if kind == "automatic" else [_written(e) for e in events]
     return "\n\n".join(["WEBVTT", *(cue for cue in cues if cue)]).encode() + b"\n"
-
-
-def same_language(wanted: str, given: str) -> bool:
-    """Say whether captions in `given` serve who asked for `wanted`: a bare language takes any region or script of it.
-
-    >>> same_language("en", "en-GB"), same_language("en-GB", "en"), same_language("he", "iw")
-    (True, False, True)
-    """
-    return _parts(given)[: len(_parts(wanted))] == _parts(wanted)
-
-
-def _parts(code: str) -> list[str]:
-    first, *rest = code.lower().replace("_", "-").split("-")
-    return [_OLD_CODES.get(first, first), *rest]
 
 
 def _events(content: bytes) -> list[_Event]:
@@ -92,7 +78,7 @@ def _rolling(event: _Event) -> str:
     for start_ms, text in event.pieces:
         inside = event.start_ms < start_ms < event.end_ms and text.strip()
         written = _escaped(" ".join(text.split("\n")))
-        line += f"<{_clock(start_ms)}><c>{written}</c>" if inside else written
+        line += f"<{clock(start_ms)}><c>{written}</c>" if inside else written
     return f"{_times(event)}\n{line.strip()}" if line.strip() else ""
 
 
@@ -107,21 +93,4 @@ def _escaped(text: str) -> str:
 
 
 def _times(event: _Event) -> str:
-    return f"{_clock(event.start_ms)} --> {_clock(event.end_ms)}"
-
-
-def _clock(total_ms: int) -> str:
-    seconds, ms = divmod(max(0, total_ms), 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms:03d}"
-
-
-def chosen(
-    tracks: Sequence[tuple[str, str, str]], languages: Sequence[str], kinds: Sequence[str]
-) -> list[tuple[str, str, str]]:
-    """Return the tracks (language, kind, address) to fetch, one of each language and kind."""
-    kept: dict[tuple[str, str], tuple[str, str, str]] = {}
-    for language, kind, url in tracks:
-        asked = not languages or any(same_language(wanted, language) for wanted in languages)
-        if asked and kind in kinds:
-            kept.setdefault((language, kind), (language, kind, url))
-    return list(kept.values())
+    return f"{clock(event.start_ms)} --> {clock(event.end_ms)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from msgspec.structs import replace
@@ -68,7 +68,7 @@ def description_of(info: Mapping[str, Any], today: str) -> Description:
         category=_answers.text(next(iter(info.get("categories") or ()), None)),
         licence=_answers.text(info.get("license")),
         rights=_rights(Rights(title=title, author=author, url=url, seen=today), info.get("license"), date),
-        tracks=tuple(dict.fromkeys(CaptionTrack(language, kind) for language, kind, _ in caption_urls(info))),  # type: ignore[arg-type]
+        tracks=tuple(caption_urls(info)),
         live=live,
         short=info.get("media_type") == "short",
         missing=(),
@@ -119,21 +119,24 @@ def creative_commons(common: Rights, said: str, date: str | None, stated: str | 
     )
 
 
-def caption_urls(info: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return (language, kind, address of json3) of captions that were written or recognised, none that are translated.
+def caption_urls(info: Mapping[str, Any]) -> dict[CaptionTrack, str]:
+    """Return addresses (of json3) of captions that were written or recognised; of several alike those that come first.
 
-    What a machine translated has `tlang` in its address, and stands beside automatic captions in yt-dlp's answer.
+    What a machine translated is left out: it has `tlang` in its address, and stands beside automatic captions in
+    yt-dlp's answer.
     """
-    found: dict[tuple[str, str, str], tuple[str, str, str]] = {}
-    for field, kind in (("subtitles", "manual"), ("automatic_captions", "automatic")):
+    kinds: tuple[tuple[str, Literal["manual", "automatic"]], ...]
+    kinds = (("subtitles", "manual"), ("automatic_captions", "automatic"))
+    found: dict[CaptionTrack, str] = {}
+    for field, kind in kinds:
         for formats in (info.get(field) or {}).values():
             url = next((one["url"] for one in formats if one.get("ext") == "json3" and one.get("url")), None)
             query = parse_qs(urlsplit(url).query) if url else {}
-            language = query.get("lang", [None])[-1]
+            language = _answers.text(query.get("lang", [None])[-1])
             is_automatic = query.get("kind", [""])[-1] == "asr"
             if url and language and "tlang" not in query and is_automatic == (kind == "automatic"):
-                found.setdefault((language, kind, query.get("name", [""])[-1]), (language, kind, url))
-    return list(found.values())
+                found.setdefault(CaptionTrack(language, kind), url)
+    return found
 
 
 def _language(info: Mapping[str, Any]) -> str | None:
@@ -143,7 +146,7 @@ def _language(info: Mapping[str, Any]) -> str | None:
     stated = [one["language"] for one in spoken if one.get("language")]
     if stated:
         return str(stated[-1])
-    automatic = [language for language, kind, _ in caption_urls(info) if kind == "automatic"]
+    automatic = [track.language for track in caption_urls(info) if track.kind == "automatic"]
     return automatic[0] if len(automatic) == 1 else None
 
 

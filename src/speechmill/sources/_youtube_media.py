@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 from msgspec import Struct
 
 from speechmill.core.errors import FetchError
-from speechmill.core.remote import Fetched
+from speechmill.core.remote import CaptionTrack, Fetched
 from speechmill.sources import Connection
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class Media(Struct, frozen=True):
     """What a player's answer leads to. It is kept for minutes, never stored: addresses name who asked."""
 
     sound: Sound | None
-    captions: tuple[tuple[str, str, str], ...]  # language, kind, address of json3
+    captions: Mapping[CaptionTrack, str]  # addresses of json3
     expires: float  # seconds since 1970
     drm: bool = False
     live: bool = False
 
 
-def media_of(info: Mapping[str, Any], captions: list[tuple[str, str, str]], now: float) -> Media:
+def media_of(info: Mapping[str, Any], captions: Mapping[CaptionTrack, str], now: float) -> Media:
     """Return what is needed of a player's answer to fetch sound and captions."""
     formats = [one for one in info.get("formats") or () if one.get("acodec") not in (None, "none")]
     plain = [one for one in formats if _is_plain(one)]
@@ -64,11 +64,11 @@ def media_of(info: Mapping[str, Any], captions: list[tuple[str, str, str]], now:
     live = info.get("live_status") in ("is_live", "is_upcoming", "post_live")
     drm = best is None and any(one.get("has_drm") is True for one in formats)
     if best is None:
-        return Media(None, tuple(captions), now + _DEFAULT_AGE_S, drm, live)
+        return Media(None, captions, now + _DEFAULT_AGE_S, drm, live)
     ends = parse_qs(urlsplit(best["url"]).query).get("expire", [""])[-1]
     expires = float(ends) if ends.isdecimal() else now + _DEFAULT_AGE_S
     sound = Sound(best["url"], best["ext"], best.get("filesize"), float(best.get("available_at") or 0.0))
-    return Media(sound, tuple(captions), min(expires, now + 5 * _DEFAULT_AGE_S), live=live)
+    return Media(sound, captions, min(expires, now + 5 * _DEFAULT_AGE_S), live=live)
 
 
 def _is_plain(one: Mapping[str, Any]) -> bool:

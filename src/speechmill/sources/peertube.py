@@ -305,12 +305,12 @@ def _licence(stated: Any) -> Licence:
 def _check_public(video: Mapping[str, Any]) -> None:
     privacy = _answers.mapping(video.get("privacy")).get("id", _PUBLIC)
     if privacy != _PUBLIC:
-        raise FetchError("permanent", "not-public", f"its privacy is {str(privacy)[:20]}")
+        raise FetchError("permanent", "not-public", f"its privacy is {str(privacy)[:20]!r}")
     if video.get("blacklisted") is True:
         raise FetchError("permanent", "blocked", "the instance's moderators took it down")
     state = _answers.mapping(video.get("state")).get("id", _PUBLISHED)
     if state != _PUBLISHED and video.get("isLive") is not True:
-        raise FetchError("incomplete", "not-ready", f"the instance is still at work on it (state {str(state)[:20]})")
+        raise FetchError("incomplete", "not-ready", f"the instance is still at work on it (state {str(state)[:20]!r})")
 
 
 def _tracks(answer: Any) -> list[tuple[CaptionTrack, str]]:

@@ -19,7 +19,14 @@ from msgspec.structs import replace
 
 from speechmill.core.errors import ConfigError, FetchError, MissingDependency
 from speechmill.core.remote import Caption, Description, Fetched, Page, Ref, Wanted
-from speechmill.sources import Connection, _youtube_captions, _youtube_describe, _youtube_media, _youtube_query
+from speechmill.sources import (
+    Connection,
+    _captions,
+    _youtube_captions,
+    _youtube_describe,
+    _youtube_media,
+    _youtube_query,
+)
 from speechmill.sources._youtube_query import Listing
 
 if TYPE_CHECKING:
@@ -136,12 +143,12 @@ class Backend:
 
     def captions(self, description: Description, languages: Sequence[str], kinds: Sequence[str]) -> Sequence[Caption]:
         """Return captions as WebVTT; none that were translated, and none in which nothing is said."""
-        media = self._media_of(description.id)
+        urls = self._media_of(description.id).captions
         found = []
-        for language, which, url in _youtube_captions.chosen(media.captions, languages, kinds):
-            content = _youtube_captions.as_vtt(self._caption(url), which)
+        for track in _captions.asked_for(urls, languages, kinds):
+            content = _youtube_captions.as_vtt(self._caption(urls[track]), track.kind)
             if content is not None:
-                found.append(Caption(language, which, content))  # type: ignore[arg-type]
+                found.append(Caption(track.language, track.kind, content))
         return found
 
     def fetch(self, description: Description) -> Fetched:
