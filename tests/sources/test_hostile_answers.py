@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import copy
 import json
+import unicodedata
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -19,7 +21,12 @@ from speechmill.sources._licences import OPEN
 
 _UUID = "00000000-0000-4000-8000-000000000001"
 _ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=30)
+    | st.just("\u202eA\x1b[0m\n\ud800\x00"),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
 )
 _ARCHIVE = {
@@ -61,6 +68,17 @@ _COMMONS = {
     },
     "continue": {"gcmcontinue": "x", "continue": "-||"},
 }
+
+
+def _texts(value: Any) -> list[str]:
+    """Return every text inside structs and containers."""
+    found = msgspec.to_builtins(value)
+    inner = found.values() if isinstance(found, dict) else found if isinstance(found, list | tuple) else ()
+    return [found] if isinstance(found, str) else [text for part in inner for text in _texts(part)]
+
+
+def _is_clean(text: str) -> bool:
+    return not any(unicodedata.category(char) in ("Cc", "Cs") or char == "\u202e" for char in text)
 
 
 class _Stub:
@@ -114,9 +132,10 @@ def test_odd_fields_end_in_a_description_or_a_fetch_error(name, data, tmp_path):
     backend._client = _Stub(_changed(answer, place, data.draw(_ANYTHING)))
     for ask in (lambda: backend.discover(None), lambda: backend.describe(Ref(name, id, "https://x.test"))):
         try:
-            found = ask()
-        except FetchError:
-            continue
+            found: Any = ask()
+        except FetchError as error:
+            found = error.detail
+        assert all(map(_is_clean, _texts(found)))
         if isinstance(found, Description):
             assert found.rights.state not in OPEN
             assert found.title

@@ -90,6 +90,14 @@ def test_every_licence_is_told(librivox):
         ({"licenseurl": "https://creativecommons.org/licenses/by/4.0/", "rights": "Read by Ann in 2010"}, "cc-by"),
         ({"licenseurl": "https://creativecommons.org/licenses/by/4.0/", "rights": "All rights reserved"}, "standard"),
         ({"licenseurl": ["https://creativecommons.org/licenses/by/4.0/", "https://x.test/terms"]}, "standard"),
+        (
+            {
+                "licenseurl": "https://creativecommons.org/licenses/by/4.0/",
+                "rights": "https://rightsstatements.org/InC/",
+            },
+            "standard",
+        ),
+        ({"licenseurl": "https://creativecommons.org/licenses/by/4.0/", "license": "CC BY-NC 4.0"}, "standard"),
         ({"licenseurl": 7}, "unstated"),
         ({}, "unstated"),
     ],

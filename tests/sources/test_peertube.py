@@ -83,6 +83,7 @@ def test_videos_of_other_instances_are_listed_where_asked_for_and_lead_to_their_
     assert refs[11].url == described.url == f"https://origin.test/videos/watch/{_uuid(11)}"
     assert described.rights.url == described.url
     assert described.author_url == "https://origin.test/accounts/ann"
+    assert described.rights.evidence == f"licence in {TUBE}/api/v1/videos/{_uuid(11)}, as relayed from its origin"
 
 
 def test_single_videos_by_id_or_address(replica, tmp_path):

@@ -70,6 +70,7 @@ def test_every_licence_is_told(commons):
         ({"LicenseShortName": "CC BY 4.0"}, "cc-by"),
         ({"LicenseShortName": "CC BY 4.0", "LicenseUrl": "https://creativecommons.org/licenses/by-nc/4.0"}, "standard"),
         ({"LicenseShortName": "CC BY 4.0", "NonFree": "true"}, "standard"),
+        ({"LicenseShortName": "CC BY 4.0", "License": "cc-by-nc-4.0"}, "standard"),
         ({"LicenseShortName": "CC BY 4.0", "UsageTerms": "Creative Commons, non-commercial"}, "standard"),
         ({"LicenseShortName": "<b>CC0</b>"}, "public-domain"),
         ({"LicenseShortName": "No restrictions"}, "standard"),

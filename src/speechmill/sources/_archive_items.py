@@ -92,10 +92,11 @@ def _date(stated: Mapping[str, Any]) -> str | None:
 
 
 def _licence(stated: Mapping[str, Any]) -> tuple[Licence, str | None]:
-    """Return the licence of `licenseurl`, unless `rights` says otherwise; of `rights` alone where there is no other."""
+    """Return the licence of `licenseurl`, unless others say otherwise; of `rights` alone where there is no other."""
     addresses, words = _answers.texts(stated.get("licenseurl")), _answers.texts(stated.get("rights"))
     if addresses:  # prose in `rights` then only counts where it takes something back
-        return strictest([*addresses, *filter(denies, words)]), "licenseurl"
+        beside = [word for word in words if denies(word) or re.fullmatch(r"\w+://\S+", word)]
+        return strictest([*addresses, *_answers.texts(stated.get("license")), *beside]), "licenseurl"
     return strictest(words), "rights" if words else None
 
 

@@ -174,7 +174,7 @@ class Backend:
             views=_answers.whole(video.get("views")),
             category=_answers.text(_answers.mapping(video.get("category")).get("label")),
             licence=_answers.text(_answers.mapping(video.get("licence")).get("label")),
-            rights=rights_of(licence, title=title, author=author, url=url, evidence=f"licence in {self._api(ref.id)}"),
+            rights=rights_of(licence, title=title, author=author, url=url, evidence=self._evidence(ref.id, video)),
             tracks=tuple(dict.fromkeys(track for track, _ in _tracks(captions))),
             live=video.get("isLive") is True,
             missing=(
@@ -204,6 +204,11 @@ class Backend:
     def close(self) -> None:
         self._client.close()
         self._media.close()
+
+    def _evidence(self, id: str, video: Mapping[str, Any]) -> str:
+        """Say where a licence was read. Of others' videos an instance keeps the number, and gives it its own label."""
+        relayed = "" if video.get("isLocal") is True else ", as relayed from its origin"
+        return f"licence in {self._api(id)}{relayed}"
 
     def _api(self, id: str) -> str:
         return f"{self._base}/api/v1/videos/{quote(id, safe='')}"

@@ -270,9 +270,8 @@ def _field(stated: Mapping[str, Any], name: str) -> str | None:
 def _licence(stated: Mapping[str, Any]) -> Licence:
     """Return what both the licence's name and its address allow; templates give them in pairs."""
     licence = strictest([_field(stated, "LicenseShortName"), _field(stated, "LicenseUrl")])
-    if licence.state in OPEN and (
-        (_field(stated, "NonFree") or "").lower() == "true" or denies(_field(stated, "UsageTerms"))
-    ):
+    marked = (_field(stated, "NonFree") or "").lower() == "true"
+    if licence.state in OPEN and (marked or any(denies(_field(stated, name)) for name in ("UsageTerms", "License"))):
         return Licence("standard", f"{licence.title}, marked as not free")
     return licence
 
