@@ -165,7 +165,14 @@ def test_an_answer_without_a_list_does_not_say_that_a_video_is_gone(answer, tmp_
 @given(data=st.data())
 def test_odd_fields_end_in_a_description_without_a_licence_or_a_fetch_error(data, tmp_path, monkeypatch):
     row = data.draw(st.sampled_from([(part, name) for part in ROW if part != "id" for name in (*ROW[part], None)]))
-    odd = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.integers())
+    odd = (
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=20)
+        | st.lists(st.integers())
+    )
     part, name = row
     value = data.draw(odd)
     changed = {**ROW, part: value if name is None else {**ROW[part], name: value}}

@@ -5,7 +5,14 @@ import pytest
 
 from speechmill.core.errors import ConfigError
 from speechmill.sources import youtube
-from speechmill.sources._youtube_query import channel_listings, channel_path, playlist_id, search_listing, video_id
+from speechmill.sources._youtube_query import (
+    channel_listings,
+    channel_path,
+    is_video_id,
+    playlist_id,
+    search_listing,
+    video_id,
+)
 
 
 @pytest.mark.parametrize(
@@ -133,3 +140,9 @@ def test_the_kind_of_query_is_told(asked, kind):
     config = youtube.Config(**asked)
     youtube.check(config)
     assert youtube.kind(config) == kind
+
+
+@pytest.mark.parametrize("value", [None, 7, "", "../../../x1", "dQw4w9WgXcQ\n", "dQw4w9WgXcQ0", "dQw4w9WgXc\u00e9"])
+def test_what_an_answer_calls_an_id_is_one_or_passed_over(value):
+    assert not is_video_id(value)
+    assert is_video_id("dQw4w9WgXcQ")

@@ -20,7 +20,7 @@ from speechmill.core.types import Rights
 from speechmill.sources import Connection, _answers
 from speechmill.sources._http import Client
 from speechmill.sources._youtube_describe import PLATFORM, STANDARD, creative_commons, with_missing
-from speechmill.sources._youtube_query import channel_path, playlist_id, watch_url
+from speechmill.sources._youtube_query import channel_path, is_video_id, playlist_id, watch_url
 
 HOST = "www.googleapis.com"
 _BASE = f"https://{HOST}/youtube/v3/"
@@ -116,8 +116,8 @@ def _inside(item: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 
 
 def _page(found: Mapping[str, Any], id_of: Callable[[Mapping[str, Any]], Any]) -> Page:
-    named = [(_answers.text(id_of(item)), _inside(item, "snippet")) for item in _items(found)]
-    refs = tuple(_ref(video, snippet) for video, snippet in named if video)
+    named = [(id_of(item), _inside(item, "snippet")) for item in _items(found)]
+    refs = tuple(_ref(video, snippet) for video, snippet in named if is_video_id(video))
     if len(refs) < len(named):
         raise FetchError("format", "unforeseen-answer", "the Data API names no id of a video")
     return Page(refs, _answers.text(found.get("nextPageToken")))

@@ -28,6 +28,11 @@ class Listing(Struct, frozen=True):
     shorts: bool = False  # a tab of nothing else
 
 
+def is_video_id(value: object) -> bool:
+    """Tell whether an answer's id is one of a video's: ids stand in addresses, rows and names of files."""
+    return isinstance(value, str) and _VIDEO.fullmatch(value) is not None
+
+
 def video_id(value: str) -> str:
     """Return a video's id. Raises ConfigError.
 

@@ -28,7 +28,7 @@ from speechmill.core.errors import ConfigError, FetchError
 from speechmill.core.files import TEMPORARY
 from speechmill.core.remote import Caption, Description, Fetched, Kind, Page, Ref, Wanted
 from speechmill.core.types import Rights
-from speechmill.sources import Connection
+from speechmill.sources import Connection, _answers
 from speechmill.sources._licences import Licence, read_licence, rights_of
 from speechmill.sources._tables import Listed, name_key, read_recordings
 from speechmill.sources.local import AUDIO, safe_stem
@@ -252,7 +252,8 @@ def _suffix(key: str) -> str:
 
 
 def _title(key: str) -> str:
-    return posixpath.splitext(posixpath.basename(key))[0]
+    stem = posixpath.splitext(posixpath.basename(key))[0]
+    return _answers.text(stem) or stem
 
 
 def _date(found: Mapping[str, Any], row: Listed | None) -> str:

@@ -125,7 +125,7 @@ class Backend:
         refs = tuple(
             _youtube_describe.ref_of(entry, shorts=listing.shorts, listing=self._walk.whole if self._walk else None)
             for entry in found
-            if entry.get("ie_key") == "Youtube" and entry.get("id")
+            if entry.get("ie_key") == "Youtube" and _youtube_query.is_video_id(entry.get("id"))
         )
         return Page(refs, self._cursor_after(index, position, len(found)))
 
