@@ -103,6 +103,7 @@ class Bench:
         """Measure one row: the median of some crawls, and the baseline."""
         kind = name if name in KINDS else "keyword"
         weight = "small" if name == "small" else "realistic"
+        self._replica.control(weight=weight)
         runs, baseline = self._of(kind, weight, fetch=name == "download")
         measured = {"name": name, **self._figures(name, runs, baseline), **self._conditions(weight, runs)}
         print(json.dumps(measured), file=sys.stderr)
@@ -112,7 +113,6 @@ class Bench:
         """Return what was measured of some crawls alike, and of the baseline; once, whatever rows are made of it."""
         key = (kind, weight, fetch)
         if key not in self._measured:
-            self._replica.control(weight=weight)
             runs = [self._crawl(kind, fetch=fetch) for _ in range(self._options.repeat)]
             self._measured[key] = runs, self._baseline(kind, fetch=fetch)
         return self._measured[key]
