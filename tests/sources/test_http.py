@@ -166,9 +166,22 @@ def test_a_table_states_languages_dates_and_rights(site, make, connection):
     refs = _all(backend)
     assert [(ref.title, ref.language, ref.date) for ref in refs] == [("a b", "vi", "2024-05-01"), ("c", "en", None)]
     first, second = (backend.describe(ref) for ref in refs)
-    assert first.rights == Rights("CC BY 4.0", "cc-by", "https://x.example/about", "Ann", title="a b", url=refs[0].url)
+    assert msgspec.structs.replace(first.rights, seen=None) == Rights(
+        "CC BY 4.0", "cc-by", "https://x.example/about", "Ann", title="a b", url=refs[0].url
+    )
+    assert first.rights.seen is not None
     assert (second.rights.state, second.rights.evidence) == ("public-domain", "a letter")
     assert list(connection.folder.iterdir()) == []
+
+
+def test_a_licence_in_a_table_comes_with_where_it_stood_and_whom_to_name(site, make):
+    site.pages["/r.tsv?token=canary"] = answer(b"path\tlicence\na.mp3\tcc-by-4.0\n")
+    backend = make("/r.tsv?token=canary")
+    (ref,) = _all(backend)
+    rights = backend.describe(ref).rights
+    assert (rights.licence, rights.state) == ("cc-by-4.0", "cc-by")
+    assert rights.evidence == f"http://files.example:{site.port}/r.tsv"
+    assert rights.attribution == f'"a", http://files.example:{site.port}/a.mp3, cc-by-4.0 (seen {rights.seen})'
 
 
 def test_a_broken_table_is_refused_with_its_line(site, make):

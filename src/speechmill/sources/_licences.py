@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from speechmill.core.types import Rights
 
@@ -137,6 +138,17 @@ def _parts(words: str) -> list[str]:
 
 def _attribution(parts: Iterable[str]) -> str:
     return "-".join(["CC BY", *(part.upper() for part in parts)])
+
+
+def stated_rights(stated: Rights, *, title: str, url: str, evidence: str | None, licence: str | None = None) -> Rights:
+    """Return what an operator or a table states of an item, with a line of attribution where they have none.
+
+    licence: where `stated` has none. evidence: where that stands, unless `stated` says it better.
+    """
+    text = stated.licence or licence
+    read = Licence(read_licence(text).state, text)  # in the words that were given
+    made = rights_of(read, title=title, author=None, url=url, evidence=stated.evidence or evidence)
+    return replace(made, attribution=stated.attribution or made.attribution, consent=stated.consent)
 
 
 def strictest(texts: Iterable[str | None]) -> Licence:

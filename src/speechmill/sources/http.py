@@ -23,7 +23,7 @@ from speechmill.core.types import Rights
 from speechmill.sources import Connection, _answers, _captions
 from speechmill.sources._http import Client
 from speechmill.sources._http_listing import CaptionFile, Found, Listing, absolute, read_list, read_page, read_table
-from speechmill.sources._licences import read_licence
+from speechmill.sources._licences import stated_rights
 from speechmill.sources._media import extension_of
 
 VERSION = "1"
@@ -159,7 +159,7 @@ class Backend:
         """
         found = self._find(ref.url)
         title = _answers.text(found.title) or ref.id
-        rights = found.rights if found.rights is not None and found.rights.licence else self._stated()
+        rights = self._rights(found, title)
         return Description(
             "http",
             ref.id,
@@ -168,7 +168,7 @@ class Backend:
             date=found.date,
             language=found.language or self._config.language,
             licence=rights.licence,
-            rights=msgspec.structs.replace(rights, title=title, url=ref.url),
+            rights=rights,
             tracks=tuple(dict.fromkeys(self._track(file) for file in found.captions)),
         )
 
@@ -189,9 +189,13 @@ class Backend:
             raise FetchError("permanent", "not-listed", f"{url.partition('?')[0]} is not listed any more")
         return Found(url, extension)  # a page states no rights: the file itself tells whether it is there
 
-    def _stated(self) -> Rights:
+    def _rights(self, found: Found, title: str) -> Rights:
+        """Return what the table states of a file, or else the corpus file of all."""
         config = self._config
-        return Rights(config.licence, read_licence(config.licence).state, config.evidence, config.attribution)
+        stated = Rights(config.licence, evidence=config.evidence, attribution=config.attribution)
+        if found.rights is not None and found.rights.licence:
+            stated = found.rights
+        return stated_rights(stated, title=title, url=found.url, evidence=self._start.partition("?")[0])
 
     def _track(self, file: CaptionFile) -> CaptionTrack:
         return CaptionTrack(file.language or self._config.language or "und", "manual")

@@ -22,14 +22,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from speechmill.core.errors import ConfigError, FetchError
 from speechmill.core.files import TEMPORARY
 from speechmill.core.remote import Caption, Description, Fetched, Kind, Page, Ref, Wanted
 from speechmill.core.types import Rights
 from speechmill.sources import Connection, _answers
-from speechmill.sources._licences import Licence, read_licence, rights_of
+from speechmill.sources._licences import stated_rights
 from speechmill.sources._tables import Listed, name_key, read_recordings
 from speechmill.sources.local import AUDIO, safe_stem
 from speechmill.store.blobs import remote
@@ -195,12 +193,13 @@ class Backend:
 
     def _rights(self, key: str, row: Listed | None) -> Rights:
         stated = row.rights if row else Rights()
-        evidence = stated.evidence or (f"{self._place}/{_TABLE}" if stated.licence else _STATED_FOR_ALL)
-        text = stated.licence or self._config.licence
-        licence = Licence(read_licence(text).state, text)
-        rights = rights_of(licence, title=_title(key), author=None, url=f"{self._place}/{key}", evidence=evidence)
-        attribution = stated.attribution or rights.attribution
-        return msgspec.structs.replace(rights, attribution=attribution, consent=stated.consent)
+        return stated_rights(
+            stated,
+            title=_title(key),
+            url=f"{self._place}/{key}",
+            evidence=f"{self._place}/{_TABLE}" if stated.licence else _STATED_FOR_ALL,
+            licence=self._config.licence,
+        )
 
     def _listed(self) -> Mapping[str, Listed]:
         """Return the rows of recordings.tsv, read once; none where there is none."""
