@@ -108,7 +108,7 @@ def crawl_corpus(corpus: spec.Corpus, crawling: Crawling | None = None) -> Crawl
     job = job_of(corpus, fetch=asked.fetch, wait=asked.wait, deadline_s=asked.deadline_s)
     Workspace.create(corpus.store)
     summary = run_crawl(job, asked.observer)
-    hand_over(corpus)
+    hand_over(corpus, asked.observer)
     return summary
 
 
@@ -119,11 +119,16 @@ def retain(corpus: spec.Corpus) -> int:
     return crawled.retain(corpus)
 
 
-def hand_over(corpus: spec.Corpus) -> None:
-    """Give what is stored of a corpus's remote sources to its next run, without asking any of them."""
+def hand_over(corpus: spec.Corpus, observer: CrawlObserver | None = None) -> None:
+    """Give what is stored of a corpus's remote sources to its next run, without asking any of them.
+
+    The observer is told of what is stored and refused by the policy as it is now.
+    """
     from speechmill.crawl.corpus import give_to_pipeline
 
-    give_to_pipeline(corpus)
+    refused = give_to_pipeline(corpus)
+    if refused and observer is not None:
+        observer.note(f"{refused} stored recordings are left out: today's policy does not accept them")
 
 
 def open(workspace: str | os.PathLike[str]) -> Dataset:

@@ -218,6 +218,20 @@ def test_a_changed_policy_is_applied_to_what_was_held(crawls: Crawls) -> None:
     assert crawls.counts().items.get("held", 0) == 0
 
 
+def test_what_todays_policy_refuses_leaves_its_room_under_the_limit_to_another(crawls: Crawls) -> None:
+    consent = RightsOverride("consent", "letter 7")
+    assert crawls.run(items=9, limit=2, licence="standard", rights=consent).progress.stored == 2
+    crawls.asked()
+    summary = crawls.run(items=9, limit=2)  # the others name a licence; those two were stored without one
+    assert summary.progress.stored == 2
+    assert crawls.counts().items["stored"] == 4
+
+
+def test_a_budget_of_nothing_is_not_waited_for(crawls: Crawls) -> None:
+    summary = crawls.run(options={"budgets": {"fake": 0}})
+    assert (summary.ending, summary.progress.described) == ("budget", 0)
+
+
 def test_an_answer_without_its_licence_is_asked_for_again(crawls: Crawls, quick_retries: None) -> None:
     summary = crawls.run(items=1, faults={"0": ("unlicensed",)})
     assert summary.progress.errors == {"incomplete": 1}

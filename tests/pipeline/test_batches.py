@@ -17,6 +17,8 @@ from speechmill.core.types import Rights, Source
 from speechmill.formats.manifest import read_rows
 from speechmill.pipeline import batches, intake, spec
 from speechmill.pipeline.batches import crawled_id, query_id, read_batch, taken_down, write_batch, write_taken_down
+from speechmill.pipeline.run import prepare
+from speechmill.store.workspace import Workspace
 
 
 class Asked(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,6 +105,44 @@ def test_intake_takes_crawled_sources_from_their_batch_and_hashes_no_original(tm
     (source,) = intake.discover(corpus, intake.Memory(tmp_path / "hashes.parquet"), workspace)
     assert (source.sha256, source.language, source.stamps) == (found.sha256, "en", ())
     assert len(source.key) == 64
+
+
+@pytest.fixture
+def remote(tmp_path):
+    """A corpus whose sources are crawled."""
+    sources = [{"youtube": {"search": "x"}}, {"youtube": {"search": "y"}}]
+    return spec.resolve({"sources": sources, "language": "en", "store": "workspace"}, tmp_path)
+
+
+def give(corpus, *batches):
+    """Hand rows over for each source of a corpus, none where nothing is said."""
+    for number, asked in enumerate(corpus.sources):
+        write_batch(corpus.store, query_id(asked), batches[number] if number < len(batches) else [])
+
+
+def test_an_upload_of_the_same_sound_is_an_alias_whatever_its_date(remote, tmp_path):
+    first = Source("first-1", "/store/1.m4a", sha256="1" * 64, size=9, origin="youtube", date="2024-01-01")
+    other = structs.replace(first, id="again-2", date="2025-01-01")
+    give(remote, [first, other])
+    found = intake.discover(remote, intake.Memory(tmp_path / "hashes.parquet"), remote.store)
+    assert [(one.id, one.alias_of) for one in found] == [("first-1", None), ("again-2", "first-1")]
+    assert found[0].key == found[1].key
+
+
+def test_an_item_that_two_sources_found_is_one_recording(remote, tmp_path):
+    give(remote, [row(1)], [row(1)])
+    (found,) = intake.discover(remote, intake.Memory(tmp_path / "hashes.parquet"), remote.store)
+    assert (found.id, found.alias_of) == ("item1", None)
+
+
+def test_a_dataset_of_which_all_was_taken_down_is_made_anew_without_it(remote):
+    workspace = Workspace.create(remote.store)
+    give(remote)
+    with pytest.raises(ConfigError, match="see: speechmill crawl CORPUS"):
+        prepare(remote, workspace, None)
+    workspace.dataset.mkdir()
+    (workspace.dataset / "recordings.parquet").touch()
+    assert prepare(remote, workspace, None).sources == ()
 
 
 def test_remote_and_local_are_told_apart():

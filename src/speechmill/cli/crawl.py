@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ class OrCorpus(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.commands and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], self.commands, n=1)
+            if near and not Path(args[0]).exists():
+                ctx.fail(f"No such command or corpus file {args[0]!r}. Did you mean {near[0]!r}?")
             args = ["fetch", *args]
         return super().resolve_command(ctx, args)
 
@@ -56,7 +60,7 @@ def command() -> None:
 @_settings
 @click.option("--describe-only", is_flag=True, help="Fetch no media: what there is, and under which licence.")
 @click.option("--no-wait", is_flag=True, help="End when the budget is spent or what is left is due later.")
-@click.option("--minutes", type=float, help="End after so many minutes.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="End after so many minutes.")
 @_json
 def fetch(
     corpus: Path,

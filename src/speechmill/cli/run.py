@@ -101,10 +101,10 @@ def _crawl(corpus: Any, *, ask: bool) -> None:
     from speechmill import api
     from speechmill.cli.crawling import ENDINGS, CrawlBar, told
 
-    if not ask:
-        api.hand_over(corpus)
-        return
     with CrawlBar() as bar:
+        if not ask:
+            api.hand_over(corpus, bar)
+            return
         summary = api.crawl_corpus(corpus, api.Crawling(wait=False, observer=bar))
         bar.note(f"crawled: {told(summary.progress)}; {ENDINGS[summary.ending]}")
     if summary.ending == "interrupted":

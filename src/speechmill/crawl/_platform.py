@@ -22,10 +22,10 @@ from speechmill.crawl.egress import BUSY_S, Turn, Ways, ways_of
 from speechmill.crawl.policy import decide
 from speechmill.crawl.reactions import Breaker, next_try
 from speechmill.crawl.visit import DISK
-from speechmill.crawl.workers import DIED, Answer, Asked
+from speechmill.crawl.workers import DIED, Answer, Asked, wanted_of
 from speechmill.pipeline.crawl_options import Egress
 from speechmill.sources import Connection
-from speechmill.store.catalog import Attempt, EgressState, Job, LeaseLost
+from speechmill.store.catalog import Attempt, Catalog, EgressState, Job, LeaseLost
 
 if TYPE_CHECKING:
     from speechmill.crawl.plane import Ground
@@ -103,7 +103,8 @@ class PlatformCrawl:
         followed = []
         for listing in listings:
             query = await ground.rows(ground.catalog.query, listing.id, backend, listing.kind)
-            followed.append(Followed(listing, query, AHEAD * ground.slots))
+            refused = await ground.rows(refused_by, ground.catalog, listing, job.language)
+            followed.append(Followed(listing, query, AHEAD * ground.slots, refused))
         return cls(ground, backend, followed, ways)
 
     async def run(self) -> None:
@@ -375,7 +376,7 @@ class PlatformCrawl:
                 ground.tally.waits.pop(self.platform, None)
                 continue
             ground.tally.waits[self.platform] = f"budget of {budget} items an hour"
-            if not ground.job.wait:
+            if not ground.job.wait or budget < 1:  # of a budget of nothing, nothing ever comes
                 self.ending, self._is_over = "budget", True
                 return False
             await ground.pause(min(max(grant.wait_s, 0.05), IDLE_S))
@@ -547,6 +548,14 @@ class PlatformCrawl:
                 self._ground.job, self.platform, egress, self._ground.folder.path, self._cookies
             )
         return self._connections[egress.name]
+
+
+def refused_by(catalog: Catalog, listing: Listing, language: str | None) -> int:
+    """Count stored items that today's policy doesn't accept, where there is a limit for which they could count."""
+    wanted = wanted_of(listing.config)
+    if wanted.limit is None:
+        return 0
+    return sum(decide(wanted, one.description, language).verdict != "accept" for one in catalog.hand_over([listing.id]))
 
 
 def _pages(followed: Followed) -> int:

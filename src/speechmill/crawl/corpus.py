@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from speechmill.core import registry
 from speechmill.core.errors import ConfigError
+from speechmill.core.registry import Choice
 from speechmill.crawl import policy, retention
 from speechmill.crawl.egress import cleared
-from speechmill.crawl.handover import HandedOver, caption_kinds, hand_over
+from speechmill.crawl.handover import caption_kinds, hand_over
 from speechmill.crawl.plane import CrawlJob, listings_of
 from speechmill.formats.manifest import read_parquet
 from speechmill.pipeline.batches import FOLDER, crawled_id, is_remote, query_id, write_taken_down
@@ -20,11 +22,6 @@ from speechmill.pipeline.spec import Corpus
 from speechmill.store.blobs import open_blobs
 from speechmill.store.catalog import Catalog, Counts, EgressState
 from speechmill.store.workspace import Workspace
-
-
-def has_remote(corpus: Corpus) -> bool:
-    """Tell whether a corpus has anything to crawl."""
-    return any(is_remote(choice) for choice in corpus.sources)
 
 
 def check(corpus: Corpus) -> None:
@@ -37,6 +34,16 @@ def check(corpus: Corpus) -> None:
         policy.check(choice.config)
         if hasattr(choice.module, "check"):
             choice.module.check(choice.config)
+    _check_apart(remote)
+    policy.check_languages("crawl.caption_languages", corpus.crawl.caption_languages)
+
+
+def _check_apart(remote: Sequence[Choice]) -> None:
+    """Refuse sources that ask for the same: which one's limit and licences would hold for what they find?"""
+    asked = [query_id(choice) for choice in remote]
+    for number, choice in enumerate(remote):
+        if asked[number] in asked[:number]:
+            raise ConfigError(f"{choice.backend}: two sources ask for the same; write it once, with one policy")
 
 
 def remote_names() -> list[str]:
@@ -87,13 +94,10 @@ def job_of(corpus: Corpus, *, fetch: bool = True, wait: bool = True, deadline_s:
     )
 
 
-def give_to_pipeline(corpus: Corpus) -> list[HandedOver]:
-    """Write the batches that a run of the corpus reads."""
-    catalog = open_catalog(corpus)
-    try:
+def give_to_pipeline(corpus: Corpus) -> int:
+    """Write the batches that a run of the corpus reads. Returns how many recordings today's policy leaves out."""
+    with open_catalog(corpus) as catalog:
         return hand_over(corpus, catalog, open_blobs(blobs_address(corpus)))
-    finally:
-        catalog.close()
 
 
 class Standing(Struct, frozen=True):

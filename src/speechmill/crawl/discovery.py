@@ -35,10 +35,12 @@ class Listing(Struct, frozen=True):
 class Followed:
     """A listing on its way. Knows of nothing but itself: who asks for pages tells it what they held."""
 
-    def __init__(self, listing: Listing, known: Query, low_water: int) -> None:
+    def __init__(self, listing: Listing, known: Query, low_water: int, refused: int = 0) -> None:
+        """refused: stored items that the policy of today does not accept; they take no room under the limit."""
         self.listing = listing
         self.wanted: Wanted = wanted_of(listing.config)
-        self.kept = known.kept  # items stored, over all runs
+        self._refused = refused
+        self.kept = known.kept - refused  # items stored, over all runs
         self.open = known.open  # items ready or leased
         self.under_way = 0  # of those, what this process has
         self.ended = False  # for this run
@@ -80,7 +82,7 @@ class Followed:
 
     def refresh(self, known: Query) -> None:
         """Take over what the catalog says: other processes work on the same listing."""
-        self.kept, self.open = known.kept + self._accepted, known.open - self._accepted
+        self.kept, self.open = known.kept - self._refused + self._accepted, known.open - self._accepted
 
     def accept(self) -> None:
         """Count an item that would have been fetched."""

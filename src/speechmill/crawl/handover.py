@@ -11,8 +11,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from speechmill.core.errors import ConfigError
 from speechmill.core.registry import Choice
 from speechmill.core.remote import CaptionAsset, Wanted
@@ -24,28 +22,23 @@ from speechmill.store.blobs import Blobs
 from speechmill.store.catalog import Catalog, Stored
 
 
-class HandedOver(Struct, frozen=True):
-    """What one remote source gives to the pipeline."""
-
-    query: str
-    recordings: int
-    duration: float  # seconds
-    refused: int  # stored under an earlier policy, and left out by today's
-
-
 def caption_kinds(corpus: Corpus) -> tuple[str, ...]:
     """Return which captions a corpus has a use for: people's always, a recogniser's where `transcript` names them."""
     asked = {getattr(choice.config, "kind", "") for choice in corpus.transcript if choice.backend == "captions"}
     return ("manual", "automatic") if asked & {"automatic", "any"} else ("manual",)
 
 
-def hand_over(corpus: Corpus, catalog: Catalog, blobs: Blobs) -> list[HandedOver]:
-    """Write a batch for every remote source of a corpus, and the list of what was taken down."""
+def hand_over(corpus: Corpus, catalog: Catalog, blobs: Blobs) -> int:
+    """Write a batch for every remote source of a corpus, and the list of what was taken down.
+
+    Returns how many recordings were stored under an earlier policy and are left out by today's.
+    """
     write_taken_down(corpus.store, [(one.platform, one.id) for one in catalog.takedowns()])
-    return [_source_of(corpus, choice, catalog, blobs) for choice in corpus.sources if is_remote(choice)]
+    return sum(_give(corpus, choice, catalog, blobs) for choice in corpus.sources if is_remote(choice))
 
 
-def _source_of(corpus: Corpus, choice: Choice, catalog: Catalog, blobs: Blobs) -> HandedOver:
+def _give(corpus: Corpus, choice: Choice, catalog: Catalog, blobs: Blobs) -> int:
+    """Write the batch of one source. Returns how many recordings its policy leaves out."""
     wanted: Wanted = choice.config
     query = query_id(choice)
     stored = catalog.hand_over([query])
@@ -54,8 +47,7 @@ def _source_of(corpus: Corpus, choice: Choice, catalog: Catalog, blobs: Blobs) -
     kinds = caption_kinds(corpus)
     rows = [source_row(one, wanted, corpus.store, blobs, kinds) for one in kept]
     write_batch(corpus.store, query, rows)
-    seconds = sum(one.asset.duration or one.description.duration or 0.0 for one in kept)
-    return HandedOver(query, len(rows), round(seconds, 3), len(stored) - len(fitting))
+    return len(stored) - len(fitting)
 
 
 def source_row(stored: Stored, wanted: Wanted, workspace: Path, blobs: Blobs, kinds: Sequence[str]) -> Source:

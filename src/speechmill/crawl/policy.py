@@ -90,9 +90,9 @@ def overridden(wanted: Wanted, rights: Rights) -> Rights:
 def check(wanted: Wanted) -> None:
     """Raise ConfigError where fields of a source can't be what was meant."""
     after, before = _bound("after", wanted.after), _bound("before", wanted.before)
-    for language in wanted.languages:
-        if primary(language) is None:
-            raise ConfigError(f"languages: {language!r} is no ISO 639 code, such as en or vi")
+    check_languages("languages", wanted.languages)
+    if wanted.limit is not None and wanted.limit < 1:
+        raise ConfigError(f"limit: {wanted.limit} is less than 1; leave a source out to get nothing of it")
     unknown = [state for state in wanted.licences if state not in LICENCE_STATES]
     if unknown:
         raise ConfigError(f"licences: {', '.join(unknown)}: not among {', '.join(LICENCE_STATES[:-1])}")
@@ -102,6 +102,13 @@ def check(wanted: Wanted) -> None:
         raise ConfigError("rights: an override needs a basis and where its evidence can be looked up")
     _check_order("min_duration_s", wanted.min_duration_s, "max_duration_s", wanted.max_duration_s)
     _check_order("after", after, "before", before)
+
+
+def check_languages(field: str, languages: Iterable[str]) -> None:
+    """Raise ConfigError where one of these can't be any language."""
+    for language in languages:
+        if primary(language) is None:
+            raise ConfigError(f"{field}: {language!r} is no ISO 639 code, such as en or vi")
 
 
 def _check_order(low_name: str, low: object, high_name: str, high: object) -> None:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from speechmill.core import registry
 from speechmill.core.errors import ConfigError
 
 
@@ -70,8 +72,38 @@ def check(options: CrawlOptions) -> None:
             raise ConfigError(f"cookies of {platform}: no egress {jar.egress!r}; there are: {', '.join(names)}")
         if (jar.file is None) == (jar.browser is None):
             raise ConfigError(f"cookies of {platform}: give a file or a browser")
-    for number, field in ((options.threads, "threads"), (options.processes, "processes")):
-        if number is not None and number < 1:
-            raise ConfigError(f"{field}: {number} is less than 1")
-    if options.spacing_s < 0:
-        raise ConfigError(f"spacing_s: {options.spacing_s} is less than 0")
+    _check_platforms(options)
+    _check_numbers(options)
+
+
+def _check_platforms(options: CrawlOptions) -> None:
+    """A misspelt platform would leave another one with its own budget, or with proxies that nobody wanted."""
+    named = {
+        "budgets": options.budgets,
+        "proxies_off": options.proxies_off,
+        "cookies": options.cookies,
+        "api_key_env": options.api_key_env,
+    }
+    known = registry.names("sources")
+    for field, platforms in named.items():
+        for platform in platforms:
+            if platform not in known:
+                near = difflib.get_close_matches(platform, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+                raise ConfigError(f"{field}: no platform {platform!r}; {hint}")
+
+
+def _check_numbers(options: CrawlOptions) -> None:
+    at_least_0: dict[str, float | None] = {"spacing_s": options.spacing_s}
+    at_least_0 |= {f"budgets.{platform}": budget for platform, budget in options.budgets.items()}
+    at_least_1: dict[str, float | None] = {
+        "threads": options.threads,
+        "processes": options.processes,
+        "max_bytes": options.max_bytes,
+        "max_failures": options.max_failures,
+    }
+    at_least_1 |= {f"egress {way.name}: max_items_per_hour": way.max_items_per_hour for way in options.egress}
+    for least, numbers in ((0, at_least_0), (1, at_least_1)):
+        for field, number in numbers.items():
+            if number is not None and number < least:
+                raise ConfigError(f"{field}: {number} is less than {least}")

@@ -97,8 +97,12 @@ def _duration(path: Path) -> float | None:
 
 
 def discover(corpus: Corpus, memory: Memory, workspace: Path, limit: int | None = None) -> list[Source]:
-    """Find, hash and key every source; a later one with the key of an earlier one becomes its alias."""
+    """Find, hash and key every source; a later one with the key of an earlier one becomes its alias.
+
+    So does what was crawled with the very sound of another item, though dates and captions differ: one upload is used.
+    """
     first: dict[str, str] = {}
+    crawled: dict[str, Source] = {}
     ids: set[str] = set()
     found = []
     for source in _limited(_all(corpus, workspace), limit):
@@ -106,6 +110,8 @@ def discover(corpus: Corpus, memory: Memory, workspace: Path, limit: int | None 
         if keyed.id in ids:  # two sources may hold the same relative path
             keyed = structs.replace(keyed, id=f"{keyed.id}-{digest(keyed.uri)[:8]}")
         ids.add(keyed.id)
+        if source.sha256 and keyed.error is None:
+            keyed = structs.replace(keyed, key=crawled.setdefault(source.sha256, keyed).key)
         if keyed.error is None and keyed.key in first:
             keyed = structs.replace(keyed, alias_of=first[keyed.key])
         elif keyed.error is None:
@@ -125,8 +131,10 @@ def _all(corpus: Corpus, workspace: Path) -> Iterator[Source]:
             # A workspace inside the audio folder must not feed on itself.
             found = (source for source in local if not os.path.realpath(source.uri).startswith(inside))
         for source in found:
-            if source.uri not in seen:
-                seen.add(source.uri)
+            # A crawled item's file is named by its content: two items may have the same one.
+            name = source.id if source.sha256 else source.uri
+            if name not in seen:
+                seen |= {name, source.uri}
                 yield source
 
 

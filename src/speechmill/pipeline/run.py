@@ -25,6 +25,7 @@ from speechmill.core.registry import Choice
 from speechmill.core.types import Source
 from speechmill.formats.manifest import read_rows, write_rows
 from speechmill.pipeline import finish
+from speechmill.pipeline.batches import is_remote
 from speechmill.pipeline.corrected import with_corrections
 from speechmill.pipeline.events import FailedItem, StageCount, Summary, write_summary
 from speechmill.pipeline.intake import Memory, discover
@@ -131,8 +132,8 @@ def prepare(corpus: Corpus, workspace: Workspace, limit: int | None, *, retrain:
     memory = Memory(workspace.hashes, kept=(workspace.root / "workspace.json").exists())
     sources = with_corrections(discover(corpus, memory, workspace.root, limit), workspace.corrections)
     memory.save()
-    if not sources:
-        raise ConfigError(f"no recordings found by {', '.join(map(_of, corpus.sources))}; see: speechmill list sources")
+    if not sources and not _is_emptied(corpus, workspace):
+        raise ConfigError(f"no recordings found by {', '.join(map(_of, corpus.sources))}; see: {_advice(corpus)}")
     check_languages(corpus, sources)
     pins = {} if retrain else read_pins(workspace.models)
     found = nodes(corpus, pins)
@@ -141,6 +142,20 @@ def prepare(corpus: Corpus, workspace: Workspace, limit: int | None, *, retrain:
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:6]}"
     plan = Plan(name, corpus.raw, str(corpus.base.resolve()), str(workspace.root.resolve()), found)
     return Prepared(plan, tuple(sources), memory)
+
+
+def _is_emptied(corpus: Corpus, workspace: Workspace) -> bool:
+    """Whether a dataset has to go: all that was crawled for it was taken down, or is refused by today's policy.
+
+    Of local sources alone, nothing found is a folder that isn't there: the dataset that was made of it stays.
+    """
+    return any(map(is_remote, corpus.sources)) and (workspace.dataset / "recordings.parquet").exists()
+
+
+def _advice(corpus: Corpus) -> str:
+    if any(map(is_remote, corpus.sources)):
+        return "speechmill crawl CORPUS, then speechmill crawl status CORPUS for what is held and why"
+    return "speechmill list sources"
 
 
 def _of(choice: Choice) -> str:
