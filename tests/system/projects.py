@@ -28,7 +28,7 @@ from speechmill.store.catalog import Catalog
 
 QUERY = "talks"
 QUICK = Path(__file__).with_name("quick_crawl.py")
-PATIENCE_S = 240.0  # for one crawl; what takes longer hangs
+PATIENCE_S = 600.0  # for one crawl on a busy machine; what takes longer hangs
 
 
 class Crawling:
