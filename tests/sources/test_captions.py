@@ -44,6 +44,11 @@ def test_a_bare_language_takes_scripts_and_regions_but_not_the_other_way():
     assert not serves("en-GB", "en")
 
 
+def test_what_no_caption_says_is_left_out():
+    content = as_webvtt("WEBVTT\r\n\r\n00:01.000 --> 00:02.000\r\n\x1b[31m\u202ehi\x00\tthere\r\n".encode())
+    assert content == b"WEBVTT\n\n00:01.000 --> 00:02.000\n[31mhi\tthere\n"
+
+
 def test_marks_in_a_podcasts_text_do_not_become_marks_of_webvtt(tmp_path):
     body = 'a <b>bold</b> --> claim & "more"'
     content = as_webvtt(json.dumps({"segments": [{"startTime": 3600.0014, "endTime": 3601, "body": body}]}).encode())

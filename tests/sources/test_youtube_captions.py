@@ -101,3 +101,18 @@ def test_what_is_not_json3_is_incomplete(content, reason):
     with pytest.raises(FetchError) as caught:
         as_vtt(content, "manual")
     assert (caught.value.kind, caught.value.reason) == ("incomplete", reason)
+
+
+@pytest.mark.parametrize("kind", ["manual", "automatic"])
+def test_what_no_caption_says_is_left_out(kind):
+    content = as_vtt(json3(line(0, 900, (0, "\x1b[0mxin\ud800 \u202echào\x00"))), kind)
+    assert content is not None
+    assert content.decode().splitlines()[-1] == "[0mxin chào"
+
+
+@pytest.mark.parametrize("start", ["Infinity", "1e999", '"x"', "[]"])
+def test_times_that_are_none_make_an_answer_incomplete(start):
+    content = f'{{"events": [{{"tStartMs": {start}, "segs": [{{"utf8": "a"}}]}}]}}'.encode()
+    with pytest.raises(FetchError) as caught:
+        as_vtt(content, "manual")
+    assert (caught.value.kind, caught.value.reason) == ("incomplete", "broken-captions")

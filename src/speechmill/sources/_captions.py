@@ -21,6 +21,7 @@ from speechmill.sources._languages import serves
 
 MAX_BYTES = 8 << 20  # 100 hours of speech as WebVTT
 _log = logging.getLogger(__name__)
+_UNSAID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _ARROW = re.compile(r"^[ \t]*[\d:]+[,.]?\d*[ \t]*-->.*$", re.MULTILINE)
 
 
@@ -82,7 +83,7 @@ def _decoded(content: bytes) -> str | None:
         text = content.decode("utf-16" if mark else "utf-8-sig")
     except UnicodeDecodeError:
         return None  # another code page would be a guess
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return printable(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _of_podcast(text: str) -> bytes | None:
@@ -112,6 +113,11 @@ def _voice(speaker: str | None) -> str:
 
 def _escaped(body: str) -> str:
     return html.escape(body, quote=False).replace("--", "-&#45;")  # no arrow inside a cue
+
+
+def printable(text: str) -> str:
+    """Leave out what no caption says: control characters, half characters, changes of direction."""
+    return _UNSAID.sub("", text)
 
 
 def times(start: float, end: float) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from speechmill.core.errors import FetchError
-from speechmill.sources._captions import clock
+from speechmill.sources._captions import clock, printable
 
 _NOTES = re.compile(r"\[[^\]]*\]|\([^)]*\)|[♩-♯🎵🎶]|>>")
 
@@ -38,7 +38,7 @@ def as_vtt(content: bytes, kind: str) -> bytes | None:
     if not any(re.search(r"\w", text) for text in spoken):
         return None
     cues = [_rolling(event) for event in _clipped(events)] if kind == "automatic" else [_written(e) for e in events]
-    return "\n\n".join(["WEBVTT", *(cue for cue in cues if cue)]).encode() + b"\n"
+    return printable("\n\n".join(["WEBVTT", *(cue for cue in cues if cue)])).encode() + b"\n"
 
 
 def _events(content: bytes) -> list[_Event]:
@@ -49,7 +49,7 @@ def _events(content: bytes) -> list[_Event]:
         starts = [int(row["tStartMs"]) for row in rows]
         ends = [start + int(row.get("dDurationMs") or 0) for start, row in zip(starts, rows, strict=True)]
         pieces = [_pieces(row, start) for start, row in zip(starts, rows, strict=True)]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         reason = "broken-captions" if content.strip() else "empty-captions"
         raise FetchError("incomplete", reason, f"{len(content)} bytes that are not json3") from None
     return [_Event(start, max(start, end), parts) for start, end, parts in zip(starts, ends, pieces, strict=True)]
