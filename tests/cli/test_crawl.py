@@ -115,6 +115,7 @@ def test_a_search_shows_licences_before_anything_is_fetched(say, replica, tmp_pa
     assert hosts.count("videoplayback") == json.dumps(before).count("videoplayback")
     found = json.loads(say("search", "vườn", "--limit", "2", "--corpus", path, "--json").stdout)
     assert len(found) == 2
+    assert (tmp_path / "workspace" / "workspace.json").exists()  # else a crawl would not take the folder
     assert {"id", "title", "rights", "tracks"} <= found[0].keys()
 
 

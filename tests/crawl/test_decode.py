@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -10,8 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from speechmill.core.errors import WorkspaceError
 from speechmill.core.remote import Asset, Description, Wanted
-from speechmill.core.types import Rights
+from speechmill.core.types import Rights, Source
+from speechmill.crawl import _decode_process
 from speechmill.crawl.decode import Decoder
 from speechmill.crawl.handover import source_row
 from speechmill.pipeline.intake import Memory, keyed_as_in
@@ -179,3 +182,21 @@ def test_what_is_not_made_when_it_is_closed_is_left_to_a_run(
     decoder.put(stored(blobs, tmp_path / "a.wav"), WANTED)
     decoder.close()
     assert states(corpus) == {}
+
+
+def test_whatever_keeps_processes_from_starting_is_told_to_who_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(workspace: Path) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(_decode_process, "_Process", exhausted)
+    processes = _decode_process.Processes(1, tmp_path)
+    try:
+        with pytest.raises(WorkspaceError, match="no process that decodes can be started"):
+            processes.do(Source("a", "/a.wav"), 1.0).result(timeout=10)
+        monkeypatch.setattr(_decode_process, "_Process", lambda workspace: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            processes.do(Source("b", "/b.wav"), 1.0).result(timeout=10)
+    finally:
+        processes.close()

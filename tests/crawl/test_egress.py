@@ -156,9 +156,9 @@ def test_a_turn_that_waits_for_its_time_falls_at_a_bot_check():
 def test_a_stop_outlives_the_run_until_the_operator_clears_it():
     found = ways()
     visit(found, 0.0, "bot")
-    again = ways(known={"direct": only(found)})
-    assert again.take(1e9) is None
-    again.clear("direct", 1e9)
+    stopped = only(found)
+    assert ways(known={"direct": stopped}).take(1e9) is None
+    again = ways(known={"direct": cleared(stopped)})
     assert taken(again, 1e9).at == 1e9
     assert again.in_flight == {"direct": (1, 2)}
     assert only(again).rate_factor == 0.5
@@ -368,7 +368,7 @@ def test_what_another_crawler_met_on_a_way_is_taken_over_and_never_its_all_clear
 
 REPORTS = st.lists(
     st.tuples(
-        st.sampled_from(["take", "report", "back", "clear"]),
+        st.sampled_from(["take", "report", "back"]),
         st.sampled_from(KINDS),
         st.floats(0.0, 400.0),
         st.none() | st.floats(0.0, 1000.0),
@@ -395,8 +395,6 @@ def test_no_way_is_ever_used_before_its_time_or_beyond_its_limits(steps, spacing
             turn = under_way.pop(which % len(under_way))
             found.put_back(turn)
             given.remove(turn)
-        elif verb == "clear" and found.stopped:
-            found.clear(found.stopped[0], now)
         elif turn := found.take(now):
             name = turn.egress.name
             state = {state.name: state for state in found.states()}.get(name, EgressState(name, "youtube"))

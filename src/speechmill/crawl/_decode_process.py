@@ -33,7 +33,7 @@ MAX_STARTS = 5  # of processes for one task
 START_S = 120.0  # in which one has loaded what it needs
 MAX_DETAIL = 2000  # characters of an error that are kept
 
-Answer = Result | ConfigError | WorkspaceError  # errors that are true of every other recording too
+Answer = Result | Exception  # errors are true of every other recording too
 
 
 class Task(Struct, frozen=True):
@@ -87,7 +87,7 @@ class Processes:
             try:
                 process = self._begun(process, task)
                 answer: Answer = process.answer(task)
-            except WorkspaceError as error:
+            except Exception as error:  # without an answer whoever waits for it would wait for ever
                 process, answer = None, error
             self._conclude(task, answer)
         self._forget(process)
@@ -104,7 +104,10 @@ class Processes:
         raise WorkspaceError(f"{MAX_STARTS} processes that decode died before they began; see what they wrote above")
 
     def _started(self) -> _Process:
-        process = _Process(self._workspace)
+        try:
+            process = _Process(self._workspace)
+        except OSError as error:
+            raise WorkspaceError(f"no process that decodes can be started: {error}") from error
         with self._lock:
             self._running.add(process)
             if self._closed.is_set():

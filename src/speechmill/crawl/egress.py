@@ -218,12 +218,6 @@ class Ways:
         else:
             self._answered(way, kind)
 
-    def clear(self, name: str, now: float) -> None:
-        """Use a stopped way again, on the operator's word: at half its pace, and with caution."""
-        way = self._ways[name]
-        way.reason, way.until, way.rate_failures, way.net_failures = "", now, 0, 0
-        way.factor, way.well = min(way.factor, 0.5), 0
-
     def learn(self, known: Mapping[str, EgressState]) -> None:
         """Take over what other crawlers met on these ways: stops and longer rests, never the all-clear."""
         for name, way in self._ways.items():
@@ -300,7 +294,7 @@ class Ways:
 
 
 def cleared(state: EgressState) -> EgressState:
-    """Return what to remember of a way that the operator lets be used again; `Ways.clear`, between runs."""
+    """Return what to remember of a way that the operator lets be used again: at half its pace, and with caution."""
     return msgspec.structs.replace(state, until=0.0, reason="", failures=0, rate_factor=min(state.rate_factor, 0.5))
 
 

@@ -18,7 +18,7 @@ from msgspec import structs
 from speechmill.core import registry
 from speechmill.core.errors import ConfigError
 from speechmill.core.remote import LICENCE_STATES, Description, Verdict
-from speechmill.crawl.corpus import budget_of, catalog_address, job_of, queries_of
+from speechmill.crawl.corpus import budget_of, job_of, open_catalog, queries_of
 from speechmill.crawl.plane import Observer, run_crawl
 from speechmill.models.cache import cache_folder
 from speechmill.pipeline import spec
@@ -35,8 +35,7 @@ def found_by(
     """
     with tempfile.TemporaryDirectory() as folder:
         looking = _corpus(backend, query, limit, corpus, settings, Path(folder))
-        address = catalog_address(corpus) if corpus else f"sqlite:///{_own_catalog()}"
-        with Catalog.open(address) as budget:
+        with open_catalog(corpus) if corpus else Catalog.open(f"sqlite:///{_own_catalog()}") as budget:
             granted = _granted(budget, looking, backend, limit)
             try:
                 described = _described(looking, observer)
