@@ -22,7 +22,11 @@ def test_a_language_a_backend_does_not_know_names_those_that_do():
 
 
 # What only the user can name; every other option has a default.
-NO_DEFAULT = {"sources": {"path", "url", "uri", "instance"}, "g2p": {"path", "model", "language"}, "align": {"model", "dictionary"}}
+NO_DEFAULT = {
+    "sources": {"path", "url", "uri", "instance"},
+    "g2p": {"path", "model", "language"},
+    "align": {"model", "dictionary"},
+}
 
 
 @pytest.mark.parametrize("family", registry.FAMILIES)

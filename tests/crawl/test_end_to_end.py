@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from replica.handle import Replica
+from speechmill.api import open as open_dataset
 from speechmill.demo.espeak import Line, speak
 
 pytestmark = pytest.mark.slow
@@ -133,6 +134,8 @@ def test_a_second_run_finds_all_work_done(finished):
 def test_a_takedown_reaches_every_export(finished, speechmill):
     workspace, _summary = finished
     gone = rows(workspace, "segments")[0]["recording_id"]
+    audio = {one["id"]: workspace / one["audio"][0] for one in rows(workspace, "recordings")}
+    assert all(path.exists() for path in audio.values())
     said = speechmill("crawl", "takedown", workspace.parent / "corpus.yaml", gone, "--note", "asked by the author")
     assert "is taken down; 1 objects deleted" in said.stdout or "is taken down; 2 objects deleted" in said.stdout
     speechmill("export", workspace, "textgrid", "huggingface")
@@ -140,5 +143,7 @@ def test_a_takedown_reaches_every_export(finished, speechmill):
     assert not (workspace / "exports" / "textgrid" / f"{gone}.TextGrid").exists()
     shard = pq.read_table(next((workspace / "exports" / "huggingface" / "data").glob("*.parquet"))).to_pylist()
     assert gone not in {row["recording_id"] for row in shard}
+    assert {name for name, path in audio.items() if not path.exists()} == {gone}
+    assert gone not in {segment.recording_id for segment in open_dataset(workspace).segments(kept=False)}
     dropped = [one for one in rows(workspace, "segments") if one["recording_id"] == gone]
     assert all("taken-down" in [drop["rule"] for drop in one["drops"]] for one in dropped)

@@ -10,9 +10,9 @@ from speechmill.core.errors import BlobError
 from speechmill.core.remote import Asset, CaptionAsset, Decision, Description, Page, Ref
 from speechmill.crawl import retention
 from speechmill.crawl.retention import Gone, retain, sweep, take_down
-from speechmill.pipeline.batches import crawled_id, taken_down
 from speechmill.store.blobs import Blobs, caption_key, open_blobs, original_key
 from speechmill.store.catalog import Catalog
+from speechmill.store.takedowns import crawled_id, taken_down
 
 NOW = 1_800_000_000.0
 HOUR = 3600.0

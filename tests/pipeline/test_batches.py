@@ -16,8 +16,9 @@ from speechmill.core.remote import Wanted
 from speechmill.core.types import Rights, Source
 from speechmill.formats.manifest import read_rows
 from speechmill.pipeline import batches, intake, spec
-from speechmill.pipeline.batches import crawled_id, query_id, read_batch, taken_down, write_batch, write_taken_down
+from speechmill.pipeline.batches import query_id, read_batch, write_batch
 from speechmill.pipeline.run import prepare
+from speechmill.store.takedowns import crawled_id, taken_down, write_taken_down
 from speechmill.store.workspace import Workspace
 
 

@@ -13,10 +13,11 @@ from tests.system.projects import Project
 from speechmill.core.files import TEMPORARY
 from speechmill.core.registry import Choice
 from speechmill.crawl.retention import sweep
-from speechmill.pipeline.batches import crawled_id, read_batch
+from speechmill.pipeline.batches import read_batch
 from speechmill.store.blobs import Blobs
 from speechmill.store.catalog import Catalog, Stored
 from speechmill.store.catalog.schema import intents
+from speechmill.store.takedowns import crawled_id
 
 
 def is_licensed(video: str) -> bool:

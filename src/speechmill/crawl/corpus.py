@@ -16,11 +16,12 @@ from speechmill.crawl.egress import cleared
 from speechmill.crawl.handover import caption_kinds, hand_over
 from speechmill.crawl.plane import CrawlJob, listings_of
 from speechmill.formats.manifest import read_parquet
-from speechmill.pipeline.batches import FOLDER, crawled_id, is_remote, query_id, write_taken_down
+from speechmill.pipeline.batches import is_remote, query_id
 from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.spec import Corpus
 from speechmill.store.blobs import open_blobs
 from speechmill.store.catalog import Catalog, Counts, EgressState
+from speechmill.store.takedowns import FOLDER, crawled_id, write_taken_down
 from speechmill.store.workspace import Workspace
 
 
@@ -160,8 +161,19 @@ def take_down(corpus: Corpus, item: str, note: str, now: float) -> Withdrawn:
         platform, id = _named(corpus, catalog, item)
         blobs = open_blobs(blobs_address(corpus))
         gone = retention.take_down(catalog, blobs, corpus.store, platform, id, note, now)
+        _delete_canonical(corpus.store, crawled_id(platform, id))
         hand_over(corpus, catalog, blobs)
     return Withdrawn(platform, id, gone.objects)
+
+
+def _delete_canonical(workspace: Path, recording_id: str) -> None:
+    """Delete the canonical audio of a recording, unless another one has the same content."""
+    path = workspace / "dataset" / "recordings.parquet"
+    rows = read_parquet(path, ["id", "audio"]).to_pylist() if path.exists() else []
+    mine = {audio for row in rows if row["id"] == recording_id for audio in row["audio"] or ()}
+    others = {audio for row in rows if row["id"] != recording_id for audio in row["audio"] or ()}
+    for audio in mine - others:
+        (workspace / audio).unlink(missing_ok=True)
 
 
 def _named(corpus: Corpus, catalog: Catalog, item: str) -> tuple[str, str]:

@@ -16,10 +16,11 @@ from speechmill.core.registry import Choice
 from speechmill.core.remote import CaptionAsset, Wanted
 from speechmill.core.types import Source
 from speechmill.crawl.policy import decide, overridden
-from speechmill.pipeline.batches import FOLDER, crawled_id, is_remote, query_id, write_batch, write_taken_down
+from speechmill.pipeline.batches import is_remote, query_id, write_batch
 from speechmill.pipeline.spec import Corpus, language_code
 from speechmill.store.blobs import Blobs
 from speechmill.store.catalog import Catalog, Stored
+from speechmill.store.takedowns import FOLDER, crawled_id, write_taken_down
 
 
 def caption_kinds(corpus: Corpus) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from speechmill.core.errors import BlobError
-from speechmill.pipeline.batches import FOLDER, write_taken_down
 from speechmill.store.blobs import Blob, Blobs, caption_key, original_key
 from speechmill.store.blobs.keys import content_hash, is_unfinished
 from speechmill.store.catalog import Catalog
+from speechmill.store.takedowns import FOLDER, write_taken_down
 
 PREFIXES = ("originals/", "captions/")
 BATCH = 200_000  # objects that are compared with the catalog at once: 40 MB

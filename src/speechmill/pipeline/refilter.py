@@ -18,7 +18,7 @@ from speechmill.core.errors import WorkspaceError
 from speechmill.core.files import write_bytes
 from speechmill.pipeline import filter as filters
 from speechmill.pipeline import table
-from speechmill.pipeline.batches import taken_down
+from speechmill.store.takedowns import taken_down
 from speechmill.store.workspace import Workspace
 
 EXPORT_MARKER = ".speechmill-export.json"

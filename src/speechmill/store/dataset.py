@@ -17,6 +17,7 @@ from speechmill.core.errors import AudioError, LostAudio, WorkspaceError
 from speechmill.core.stage import Samples
 from speechmill.core.types import Recording, Segment
 from speechmill.formats.manifest import read_parquet
+from speechmill.store.takedowns import taken_down
 
 ROWS_AT_ONCE = 8192  # about 10 MB of Python objects with words and phones
 
@@ -32,17 +33,22 @@ class Dataset:
             raise WorkspaceError(f"{root} holds no dataset yet. Make one with: speechmill run CORPUS --out {root}")
 
     def recordings(self) -> dict[str, Recording]:
-        """Every recording that was decoded, by id."""
+        """Every recording that was decoded and not taken down, by id."""
+        withdrawn = taken_down(self.root)
         rows = read_parquet(self._recordings).to_pylist()
-        found = [msgspec.convert(row, Recording) for row in rows if row["audio"]]
+        found = [msgspec.convert(row, Recording) for row in rows if row["audio"] and row["id"] not in withdrawn]
         return {recording.id: recording for recording in found}
 
     def segments(self, *, kept: bool = True) -> Iterator[Segment]:
-        """Yield segments ordered by recording, channel and start; `kept=False` yields the dropped ones too."""
+        """Yield segments ordered by recording, channel and start; `kept=False` yields the dropped ones too.
+
+        What was taken down is left out either way, whenever that was.
+        """
+        withdrawn = taken_down(self.root)
         for batch in pq.ParquetFile(self._segments).iter_batches(ROWS_AT_ONCE):
             for row in batch.to_pylist(maps_as_pydicts="strict"):
                 segment = msgspec.convert(row, Segment)
-                if not (kept and segment.drops):
+                if segment.recording_id not in withdrawn and not (kept and segment.drops):
                     yield segment
 
     def cut(self, recording: Recording, segment: Segment, *, sampling_rate: int = 24_000) -> Samples:
