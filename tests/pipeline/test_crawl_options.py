@@ -25,7 +25,10 @@ def test_the_defaults_are_fine():
         ({"threads": 0}, "threads: 0 is less than 1"),
         ({"max_bytes": 0}, "max_bytes: 0 is less than 1"),
         ({"max_failures": 0}, "max_failures: 0 is less than 1"),
-        ({"egress": (Egress("direct", max_items_per_hour=0),)}, "egress direct: max_items_per_hour: 0 is less than 1"),
+        (
+            {"egress": (Egress("direct", max_items_per_hour=-1),)},
+            "egress direct: max_items_per_hour: -1 is less than 0",
+        ),
     ],
 )
 def test_what_can_not_be_meant_is_said(fields, said):

@@ -96,13 +96,13 @@ def _check_platforms(options: CrawlOptions) -> None:
 def _check_numbers(options: CrawlOptions) -> None:
     at_least_0: dict[str, float | None] = {"spacing_s": options.spacing_s}
     at_least_0 |= {f"budgets.{platform}": budget for platform, budget in options.budgets.items()}
+    at_least_0 |= {f"egress {way.name}: max_items_per_hour": way.max_items_per_hour for way in options.egress}
     at_least_1: dict[str, float | None] = {
         "threads": options.threads,
         "processes": options.processes,
         "max_bytes": options.max_bytes,
         "max_failures": options.max_failures,
     }
-    at_least_1 |= {f"egress {way.name}: max_items_per_hour": way.max_items_per_hour for way in options.egress}
     for least, numbers in ((0, at_least_0), (1, at_least_1)):
         for field, number in numbers.items():
             if number is not None and number < least:
