@@ -27,7 +27,7 @@ def crawled_id(platform: str, id: str) -> str:
     """Name a crawled recording: the platform's id and a hash, safe as a file name and the same in every workspace.
 
     >>> crawled_id("youtube", "dQw4w9WgXcQ")
-    'dQw4w9WgXcQ-9aec12'
+    'dQw4w9WgXcQ-d79c4e'
     """
     safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in id)
     return f"{safe[:60]}-{digest('crawled', platform, id)[:6]}"
