@@ -10,7 +10,7 @@ import yaml
 
 from replica.handle import Replica
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from replica.handle import Replica
 from speechmill.api import open as open_dataset
 from speechmill.demo.espeak import Line, speak
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 
 TALKS = (
     "our library opens every morning and closes late every evening because many students work there",
