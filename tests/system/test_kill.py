@@ -111,8 +111,16 @@ def check_budget(project: Project) -> None:
 
 
 def remaining(group: int) -> list[psutil.Process]:
-    """Processes of a crawl that is over."""
-    return [one for one in psutil.process_iter() if one.pid != group and _group(one.pid) == group]
+    """Processes of a crawl that is over. One that only waits for its end to be read is none any more."""
+    found = [one for one in psutil.process_iter() if one.pid != group and _group(one.pid) == group]
+    return [one for one in found if not _is_over(one)]
+
+
+def _is_over(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _group(pid: int) -> int | None:
