@@ -24,7 +24,7 @@ from speechmill.core.errors import ConfigError, WorkspaceError
 from speechmill.core.files import FATAL_ERRNOS
 from speechmill.core.stage import Context, Item
 from speechmill.core.types import Failed, Source
-from speechmill.pipeline.worker import watch
+from speechmill.core.watchdog import watch
 from speechmill.stages.normalise import Normalise
 from speechmill.store.ledger import Result
 

@@ -21,6 +21,7 @@ from msgspec import structs
 
 from speechmill.core import registry
 from speechmill.core.errors import FetchError
+from speechmill.core.watchdog import ORPHANED, watch
 from speechmill.crawl.cookies import own_copy, secrets_in
 from speechmill.crawl.redact import Redactor
 from speechmill.crawl.visit import answer_to, fault
@@ -29,9 +30,6 @@ from speechmill.sources import Connection, RemoteBackend
 
 LISTING_THREADS = 2
 HELD = 64  # idle backends: one for each thread, and one for each listing that is being read
-OUT_OF_MEMORY = 86  # exit statuses by which a worker says why; as pipeline.worker's
-ORPHANED = 87
-WATCH_S = 0.5
 
 Calls = queue.SimpleQueue[Call | None]
 
@@ -39,7 +37,7 @@ Calls = queue.SimpleQueue[Call | None]
 def main(pipe: Pipe, threads: int, limits: Limits, parent: int) -> None:
     """Serve calls until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
-    threading.Thread(target=_watch, args=(limits.memory_mb, parent), daemon=True, name="watchdog").start()
+    watch(limits.memory_mb, parent)
     visits: Calls = queue.SimpleQueue()
     pages: Calls = queue.SimpleQueue()
     server = _Server(pipe, limits)
@@ -162,13 +160,3 @@ def _closed(backend: RemoteBackend) -> None:
         backend.close()
     except Exception as error:  # it is on its way out; what it holds goes with the process
         print(f"a source could not be closed: {type(error).__name__}", file=sys.stderr, flush=True)
-
-
-def _watch(memory_mb: int, parent: int) -> None:
-    process = psutil.Process()
-    while True:
-        if process.memory_info().rss > memory_mb * 2**20:
-            os._exit(OUT_OF_MEMORY)
-        if os.getppid() != parent or not psutil.pid_exists(parent):  # Windows keeps a dead parent's number
-            os._exit(ORPHANED)
-        time.sleep(WATCH_S)

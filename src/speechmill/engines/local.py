@@ -21,8 +21,9 @@ import psutil
 
 from speechmill.core.errors import ConfigError
 from speechmill.core.files import FATAL_ERRNOS
+from speechmill.core.watchdog import OUT_OF_MEMORY, watch
 from speechmill.pipeline.plan import Plan
-from speechmill.pipeline.worker import OUT_OF_MEMORY, Death, Engine, Outcome, Task, Worker, inflight, watch
+from speechmill.pipeline.worker import Death, Engine, Outcome, Task, Worker, inflight
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 MEMORY_SHARE = 0.8  # of what is free, divided among the workers

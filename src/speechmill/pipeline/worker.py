@@ -9,7 +9,6 @@ parent is gone.
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,9 +30,6 @@ from speechmill.stages.normalise import Normalise
 from speechmill.store.ledger import Ledger, Result
 
 FLUSH_S = 3.0  # results older than this are written before the next stage starts
-OUT_OF_MEMORY = 86  # exit status by which the watchdog says why
-ORPHANED = 87
-WATCH_S = 0.1
 
 
 class Task(Struct, frozen=True):
@@ -244,18 +240,3 @@ def changes(source: Source) -> str | None:
 def inflight(workspace: Path, run: str, key: str) -> Path:
     """Return the file in which a worker says what stage a recording is in; the dead are known by it."""
     return workspace / "runs" / run / "inflight" / key[:32]
-
-
-def watch(memory_limit_mb: int, parent: int) -> None:
-    """Start the watchdog of this worker process."""
-    threading.Thread(target=_watch, args=(memory_limit_mb, parent), daemon=True, name="watchdog").start()
-
-
-def _watch(memory_limit_mb: int, parent: int) -> None:
-    process = psutil.Process()
-    while True:
-        if process.memory_info().rss > memory_limit_mb * 2**20:
-            os._exit(OUT_OF_MEMORY)
-        if os.getppid() != parent or not psutil.pid_exists(parent):  # Windows keeps a dead parent's number
-            os._exit(ORPHANED)
-        time.sleep(WATCH_S)
