@@ -201,7 +201,8 @@ class Client:
                 self._robots.pop(next(iter(self._robots)))
             self._robots[target.origin] = (until, known)
         if isinstance(known, FetchError):
-            raise FetchError(known.kind, known.reason, known.detail, retry_after=known.retry_after or until - now)
+            left = min(until - now, _ROBOTS_RETRY_S)  # rounded, the difference can be more than was added
+            raise FetchError(known.kind, known.reason, known.detail, retry_after=known.retry_after or left)
         return known
 
     def _fetch_robots(self, target: Target) -> Robots | FetchError:
