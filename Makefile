@@ -4,12 +4,14 @@ PYTHON ?= python3
 SYSTEM_PYTHON ?= /usr/bin/python3
 VENV := .venv
 TRITON := .venv-triton
+AIRFLOW := .venv-airflow
+PIPELINES := .venv-pipelines
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 MODELS := silero-vad-v6.2 dnsmos dvector
 TEST_MODELS := silero-vad-v6 distillmos
 
-.PHONY: setup setup-triton demo test test-system check soak clean
+.PHONY: setup setup-triton setup-airflow setup-pipelines demo test test-system check soak clean
 
 setup: $(VENV)/.setup
 
@@ -30,6 +32,19 @@ setup-triton: $(TRITON)/.setup
 $(TRITON)/.setup: deploy/triton/requirements.txt
 	test -x $(TRITON)/bin/python || $(SYSTEM_PYTHON) -m venv $(TRITON)
 	$(TRITON)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+# Orchestrators pin what they need, and not what we or each other need: each has an environment of its own.
+setup-airflow: $(AIRFLOW)/.setup
+
+setup-pipelines: $(PIPELINES)/.setup
+
+$(AIRFLOW)/.setup: deploy/airflow/requirements.txt pyproject.toml
+$(PIPELINES)/.setup: deploy/pipelines/requirements.txt pyproject.toml
+$(AIRFLOW)/.setup $(PIPELINES)/.setup:
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c $< -e .
 	touch $@
 
 demo: setup
@@ -53,4 +68,4 @@ soak: $(VENV)/.test
 	$(BIN)/python -m pytest -q -s -m soak
 
 clean:
-	rm -rf $(VENV) $(TRITON) demo-out
+	rm -rf $(VENV) $(TRITON) $(AIRFLOW) $(PIPELINES) demo-out

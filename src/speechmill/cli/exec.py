@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @click.command("exec")
 @click.option("--run", "folder", type=click.Path(path_type=Path), required=True, help="WORKSPACE/runs/ID")
-@click.option("--stages", help="A stage, or a range: vad..quality; default: all. Corpus stages: train, finish.")
-@click.option("--shard", type=click.IntRange(min=0), help="Number of a shard in shards.parquet; default: all.")
+@click.option("--stages", help="Stages or ranges: vad..segment,quality; default: all. Corpus stages: train, finish.")
+@click.option("--shard", help="A shard, or a range, by number: 17 or 10..14; default: all.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--memory", "memory_mb", type=click.IntRange(min=256), help="MB that each worker may take.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
 def command(
-    folder: Path, stages: str | None, shard: int | None, workers: int, memory_mb: int | None, retry_failed: bool
+    folder: Path, stages: str | None, shard: str | None, workers: int, memory_mb: int | None, retry_failed: bool
 ) -> None:
     """Do a share of a run that `speechmill run` or an orchestrator has prepared; print counts as JSON.
 
@@ -45,8 +45,8 @@ def command(
 
     if not (folder / "plan.json").exists():
         raise ConfigError(f"{folder} is not a run; name WORKSPACE/runs/ID")
-    number = None if shard is None else f"{shard:05d}"
-    recorder, sources = pipeline.reopen(folder, Silent(), number)
+    shards = None if shard is None else _shards(shard)
+    recorder, sources = pipeline.reopen(folder, Silent(), shards)
     corpus = recorder.plan.resolved()
     if nodes(corpus, recorder.plan.pins) != recorder.plan.nodes:
         raise ConfigError(f"{folder} was planned by another version of speechmill or its backends; plan it again")
@@ -57,7 +57,7 @@ def command(
             _check_trained(folder, recorder.plan.nodes)
             counts = pipeline.finish_corpus(recorder, corpus, sources, engine)
     elif stages == "train":
-        counts = _train(recorder, corpus, sources, engine, number)
+        counts = _train(recorder, corpus, sources, engine, shards)
     else:
         chosen = _range(recorder.plan, stages)
         _check_trained(folder, chosen)
@@ -66,7 +66,19 @@ def command(
             recorder.record(engine, chosen, retry_failed=retry_failed)
         counts = pipeline.count(recorder, chosen)
         _check_complete(recorder, chosen)
-    click.echo(msgspec.json.encode({"shard": number, "stages": counts}).decode())
+    click.echo(msgspec.json.encode({"shard": shard, "stages": counts}).decode())
+
+
+def _shards(written: str) -> list[str]:
+    """Return the names of shards: "3..5" is 00003, 00004 and 00005. Raises ConfigError."""
+    first, _, last = written.partition("..")
+    try:
+        begin, end = int(first), int(last or first)
+    except ValueError:
+        raise ConfigError(f"--shard {written}: a number, or a range such as 10..14") from None
+    if not 0 <= begin <= end:
+        raise ConfigError(f"--shard {written}: a range goes up from 0 or more")
+    return [f"{number:05d}" for number in range(begin, end + 1)]
 
 
 def _check_complete(recorder: Recorder, chosen: Sequence[Node]) -> None:
@@ -86,13 +98,13 @@ def _check_complete(recorder: Recorder, chosen: Sequence[Node]) -> None:
 
 
 def _train(
-    recorder: Recorder, corpus: Corpus, sources: Sequence[Source], engine: Engine, shard: str | None
+    recorder: Recorder, corpus: Corpus, sources: Sequence[Source], engine: Engine, shards: Sequence[str] | None
 ) -> dict[str, StageCount]:
     """Make the models that the run waits for; what there is to warn of goes to stderr."""
     from speechmill.pipeline.plan import workable
     from speechmill.pipeline.training import train
 
-    if shard is not None:
+    if shards is not None:
         raise ConfigError("--stages train is of the whole corpus: leave --shard out")
     if any(node.waits for node in recorder.plan.nodes):
         _check_complete(recorder, workable(recorder.plan.nodes))
@@ -113,15 +125,18 @@ def _check_trained(folder: Path, chosen: Sequence[Node]) -> None:
 
 
 def _range(plan: Plan, stages: str | None) -> list[Node]:
+    """Return the nodes that are named, in the plan's order."""
     names = [node.name for node in plan.nodes]
     if stages is None:
         return list(plan.nodes)
-    first, _, last = stages.partition("..")
-    begin = _place(names, first)[0]
-    end = _place(names, last or first)[-1]
-    if begin > end:
-        raise ConfigError(f"--stages {stages}: {first} comes after {last}; the order is {', '.join(names)}")
-    return list(plan.nodes[begin : end + 1])
+    chosen: set[int] = set()
+    for part in stages.split(","):
+        first, _, last = part.partition("..")
+        begin, end = _place(names, first)[0], _place(names, last or first)[-1]
+        if begin > end:
+            raise ConfigError(f"--stages {part}: {first} comes after {last}; the order is {', '.join(names)}")
+        chosen |= set(range(begin, end + 1))
+    return [plan.nodes[i] for i in sorted(chosen)]
 
 
 def _place(names: list[str], stage: str) -> list[int]:

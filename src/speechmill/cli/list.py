@@ -6,20 +6,20 @@ from __future__ import annotations
 import click
 
 from speechmill.cli.output import print_json, print_table
-from speechmill.core.registry import FAMILIES
+from speechmill.core.registry import FAMILIES, PLACES
 
 
 @click.command("list")
-@click.argument("family", type=click.Choice(FAMILIES), required=False)
+@click.argument("family", type=click.Choice((*FAMILIES, *PLACES)), required=False)
 @click.option("--language", help="Only those that know this language.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(family: str | None, language: str | None, as_json: bool) -> None:
-    """List the backends of FAMILY (or of all), whether they can run here, and what they need.
+    """List the backends of FAMILY (or of all), engines or orchestrators, whether they can run here, and what they need.
 
     \b
     speechmill list asr --language vi
     """
-    rows = [row for name in ([family] if family else FAMILIES) for row in _rows(name, language)]
+    rows = [row for name in ([family] if family else (*FAMILIES, *PLACES)) for row in _rows(name, language)]
     if as_json:
         print_json(rows)
         return

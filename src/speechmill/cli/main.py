@@ -35,7 +35,10 @@ COMMANDS = {
     "list": ("list", "List the backends of a family, and what they need."),
     "serve": ("serve", "Serve networks to many workers by an NVIDIA Triton server."),
     "doctor": ("doctor", "Check the installation, and say how to mend each fault."),
-    "exec": ("exec", "Do a share of a run: a shard, a range of stages."),
+    "plan": ("plan", "Freeze a run and cut it into shards, for an orchestrator."),
+    "exec": ("exec", "Do a share of a run: some shards, some stages."),
+    "conclude": ("conclude", "Write summary and report of a run that was done piece by piece."),
+    "render": ("render", "Write a corpus as Airflow DAGs, Flyte workflows or a Kubeflow pipeline."),
     "gc": ("gc", "Delete what no run needs any more."),
     "demo": ("demo", "Make a small podcast with known truth, and run on it."),
 }

@@ -54,6 +54,7 @@ FAMILIES = (
     "align",
     "exporters",
 )
+PLACES = ("engines", "orchestrators")  # where a corpus is run: found by name as backends are, no part of the pipeline
 
 
 class Choice(Struct, frozen=True):

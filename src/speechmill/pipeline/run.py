@@ -11,7 +11,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +54,20 @@ class Options(Struct, frozen=True):
     retrain: bool = False  # make models from the corpus as it is now, also where one is pinned
     timeout_s: float | None = None  # for one recording; None: by its length and stages
     report_audio: bool = True  # embed playable samples in report.html
+
+
+class Dates(Struct, frozen=True):
+    """Of when the recordings are that a run works on: since <= date < until; None: no bound."""
+
+    since: str | None = None
+    until: str | None = None
+
+    def hold(self, source: Source) -> bool:
+        """Tell whether a recording is of these dates; one without a date is where no bound is set."""
+        if self.since is None and self.until is None:
+            return True
+        date = source.date
+        return date is not None and (self.since or "") <= date and (self.until is None or date < self.until)
 
 
 class Prepared(Struct, frozen=True):
@@ -163,28 +177,29 @@ def _of(choice: Choice) -> str:
     return f"{choice.backend} ({options})"
 
 
-def start(prepared: Prepared, workspace: Workspace, observer: Observer) -> Recorder:
-    """Write the run's folder: plan, batch manifest and shards, frozen from here on."""
+def start(prepared: Prepared, workspace: Workspace, observer: Observer, dates: Dates | None = None) -> Recorder:
+    """Write the run's folder: plan, batch manifest and shards (of recordings of these dates), frozen from here on."""
     folder = workspace.runs / prepared.plan.run
-    members = shards(prepared.sources, prepared.memory)
+    of_dates = (dates or Dates()).hold
+    members = shards([source for source in prepared.sources if of_dates(source)], prepared.memory)
     write_rows(folder / "sources.parquet", prepared.sources, Source)
     write_members(folder / "shards.parquet", members)
     write_bytes(folder / "plan.json", msgspec.json.format(msgspec.json.encode(prepared.plan), indent=2))
     return Recorder(prepared.plan, prepared.sources, members, observer)
 
 
-def reopen(folder: Path, observer: Observer, shard: str | None = None) -> tuple[Recorder, list[Source]]:
-    """Open a run that was started elsewhere, whole or one shard of it. Raises WorkspaceError."""
+def reopen(folder: Path, observer: Observer, shards: Collection[str] | None = None) -> tuple[Recorder, list[Source]]:
+    """Open a run that was started elsewhere, whole or some shards of it. Raises WorkspaceError."""
     plan = read_plan(folder)
     # Where it is, not where it was when the run was planned: a workspace may have been moved.
     plan = structs.replace(plan, workspace=str(Workspace.open(folder.resolve().parents[1]).root))
     sources = read_rows(folder / "sources.parquet", Source)
     members = read_members(folder / "shards.parquet")
-    if shard is not None:
-        known = sorted({member.shard for member in members})
-        if shard not in known:
-            raise ConfigError(f"{folder} has no shard {int(shard)}; there are 0 to {len(known) - 1}")
-        members = [member for member in members if member.shard == shard]
+    if shards is not None:
+        known = {member.shard for member in members}
+        if unknown := sorted(set(shards) - known):
+            raise ConfigError(f"{folder} has no shard {int(unknown[0])}; there are 0 to {len(known) - 1}")
+        members = [member for member in members if member.shard in shards]
     return Recorder(plan, sources, members, observer), sources
 
 
@@ -218,20 +233,27 @@ def _conclude(
     warnings: Sequence[str],
 ) -> None:
     """Fill in the summary and write it."""
-    plan, sources = recorder.plan, prepared.sources
+    summary.peak_rss_mb = round(engine.peak_rss_mb(), 1)
+    fill(summary, recorder, prepared.sources, options.max_failed, warnings)
+    summary.stages |= finished
+    write_summary(recorder.workspace.runs / recorder.plan.run, summary)
+    forget_inflight(recorder.workspace.root, recorder.plan.run)
+
+
+def fill(
+    summary: Summary, recorder: Recorder, sources: Sequence[Source], max_failed: int, warnings: Sequence[str]
+) -> None:
+    """Say in a summary what became of all recordings. Its exit status stays where it has one already."""
     summary.recordings = len(sources)
     summary.aliases = sum(source.alias_of is not None for source in sources)
     summary.audio_s = round(decoded_s(recorder), 3)
-    summary.stages = count(recorder, plan.nodes) | finished
+    summary.stages = count(recorder, recorder.plan.nodes)
     summary.failures = failures(recorder, sources)
     summary.warnings = [f"set aside, and its results made again: {error}" for error in recorder.ledger.corrupt]
     summary.warnings += warnings
-    summary.peak_rss_mb = round(engine.peak_rss_mb(), 1)
     summary.finished = time.time()
     if summary.exit_status is None:
-        summary.exit_status = int(len({failed.recording_id for failed in summary.failures}) > options.max_failed)
-    write_summary(recorder.workspace.runs / plan.run, summary)
-    forget_inflight(recorder.workspace.root, plan.run)
+        summary.exit_status = int(len({failed.recording_id for failed in summary.failures}) > max_failed)
 
 
 def decoded_s(recorder: Recorder) -> float:

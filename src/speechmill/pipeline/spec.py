@@ -23,9 +23,10 @@ from speechmill.align import SCORE
 from speechmill.core import conditions, devices, registry
 from speechmill.core.errors import ConfigError
 from speechmill.core.registry import Choice
-from speechmill.pipeline import crawl_options
+from speechmill.pipeline import crawl_options, orchestrate_options
 from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.filter import rules_from
+from speechmill.pipeline.orchestrate_options import OrchestrateOptions
 
 Asked = str | dict[str, Any]  # "silero", {silero: {threshold: 0.4}} or {backend: silero, threshold: 0.4, when: "..."}
 Find = Callable[[str, Asked, str], Choice]  # family, what was written, field
@@ -60,6 +61,9 @@ class CorpusFile(Struct, frozen=True, forbid_unknown_fields=True):
     store: Annotated[str, Meta(description="The workspace folder")] = "./workspace"
     catalog: Annotated[str, Meta(description="sqlite, or postgresql+psycopg://user@host/database")] = "sqlite"
     crawl: Annotated[CrawlOptions, Meta(description="How remote sources are asked")] = CrawlOptions()
+    orchestrate: Annotated[OrchestrateOptions, Meta(description="How Airflow, Flyte and Kubeflow Pipelines run it")] = (
+        OrchestrateOptions()
+    )
     device: Annotated[str, Meta(description="auto, cpu, cuda, cuda:N or triton://host:port")] = "auto"
 
 
@@ -82,6 +86,7 @@ class Corpus(Struct, frozen=True):
     store: Path
     catalog: str  # SQLAlchemy's address; "sqlite": catalog.db in the workspace
     crawl: CrawlOptions
+    orchestrate: OrchestrateOptions
     base: Path  # relative paths start here
     raw: dict[str, Any]  # what was written, for plan.json
 
@@ -158,6 +163,7 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
     scores = [score for metric in quality for score in metric.module.COLUMNS]
     scores += [SCORE] if aligner and getattr(aligner.module, "SCORED", False) else []
     _checked("crawl", crawl_options.check, written.crawl)
+    _checked("orchestrate", orchestrate_options.check, written.orchestrate)
     _checked("filter", lambda asked: rules_from(asked, scores), written.filter)
     return Corpus(
         name=written.name,
@@ -176,6 +182,7 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
         store=_store(written.store, base),
         catalog=_catalog(written.catalog),
         crawl=written.crawl,
+        orchestrate=written.orchestrate,
         base=base,
         raw=raw,
     )

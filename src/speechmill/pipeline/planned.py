@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run that is done piece by piece: planned here, its shards done by `exec` anywhere, concluded here.
+
+What an orchestrator passes from task to task is `Planned`: where the run is, ranges of shards, and some counts.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from speechmill.core.conditions import holds
+from speechmill.core.errors import ConfigError, WorkspaceError
+from speechmill.core.types import Source
+from speechmill.pipeline import run as pipeline
+from speechmill.pipeline.events import Summary, read_events, write_summary
+from speechmill.pipeline.orchestrate_options import MOST_TASKS
+from speechmill.pipeline.pending import read_members
+from speechmill.pipeline.plan import check_backends
+from speechmill.pipeline.provenance import versions
+from speechmill.pipeline.record import Recorder, Silent, forget_inflight
+from speechmill.pipeline.report import write_report
+from speechmill.pipeline.spec import Corpus
+from speechmill.pipeline.training import read_pinned
+from speechmill.store.workspace import Workspace
+
+
+class Facts(Struct, frozen=True):
+    """How many of a run's recordings need what not every corpus needs."""
+
+    untranscribed: int = 0  # have no text of their own: a recogniser is needed, where one is asked for
+    several_speakers: int = 0  # may have: diarization is needed
+
+
+class Planned(Struct, frozen=True):
+    """A run, ready to be shared out."""
+
+    run: str  # its folder
+    workspace: str
+    recordings: int  # that are in shards
+    audio_h: float
+    shards: int
+    ranges: tuple[str, ...]  # of shards, for `exec --shard`: "0..4", "5..9"; never more than were asked for
+    facts: Facts
+
+
+def plan_run(
+    corpus: Corpus,
+    *,
+    tasks: int = MOST_TASKS,
+    limit: int | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    retrain: bool = False,
+) -> Planned:
+    """Plan a run of a corpus and write its folder; no stage is run.
+
+    tasks: at most so many ranges of shards. since, until: dates; only recordings of since <= date < until are in
+    shards, though the dataset holds what is there of all. Raises ConfigError, WorkspaceError.
+    """
+    check_backends(corpus)
+    workspace = Workspace.create(corpus.store)
+    with workspace.held():
+        prepared = pipeline.prepare(corpus, workspace, limit, retrain=retrain)
+        recorder = pipeline.start(prepared, workspace, Silent(), pipeline.Dates(since, until))
+        return _planned(recorder, corpus, tasks)
+
+
+def newest(corpus: Corpus, *, tasks: int = MOST_TASKS) -> Planned:
+    """Return the newest run of a corpus's workspace that has been planned. Raises WorkspaceError where there is none."""
+    folder = Workspace.open(corpus.store).latest_run()
+    if folder is None:
+        raise WorkspaceError(f"{corpus.store} has had no run yet; first: speechmill plan CORPUS")
+    return reopened(folder, tasks=tasks)
+
+
+def reopened(folder: Path, *, tasks: int = MOST_TASKS) -> Planned:
+    """Return a run that has been planned."""
+    recorder, _sources = pipeline.reopen(folder, Silent())
+    return _planned(recorder, recorder.plan.resolved(), tasks)
+
+
+def _planned(recorder: Recorder, corpus: Corpus, tasks: int) -> Planned:
+    members = recorder.members
+    sources = [recorder.sources[member.key] for member in members]
+    shards = len({member.shard for member in members})
+    return Planned(
+        run=str(recorder.workspace.runs / recorder.plan.run),
+        workspace=str(recorder.workspace.root),
+        recordings=len(members),
+        audio_h=round(sum(member.duration for member in members) / 3600, 3),
+        shards=shards,
+        ranges=ranges(shards, tasks),
+        facts=_facts(corpus, sources),
+    )
+
+
+def ranges(shards: int, tasks: int) -> tuple[str, ...]:
+    """Share consecutive shards out among at most `tasks` ranges of nearly equal length.
+
+    >>> ranges(5, 2)
+    ('0..2', '3..4')
+    """
+    count = min(shards, tasks)
+    bounds = [math.ceil(i * shards / count) for i in range(count + 1)] if count else []
+    return tuple(
+        f"{begin}..{end - 1}" if end - begin > 1 else str(begin) for begin, end in zip(bounds, bounds[1:], strict=False)
+    )
+
+
+def _facts(corpus: Corpus, sources: Iterable[Source]) -> Facts:
+    reads_text = any(choice.family == "transcripts" for choice in corpus.transcript)
+    diarize = corpus.diarize
+    untranscribed = several = 0
+    for source in sources:
+        untranscribed += not (reads_text and (source.sidecars or source.text))
+        several += diarize.backend != "none" and holds(diarize.when, source)
+    return Facts(untranscribed, several)
+
+
+def conclude(folder: Path, *, max_failed: int = 0, audio: bool = True) -> Summary:
+    """Write the summary and the report of a run that was done piece by piece.
+
+    Its exit status is 1 where more recordings failed than `max_failed`. Raises WorkspaceError, and ConfigError where
+    the run was never finished.
+    """
+    recorder, sources = pipeline.reopen(folder, Silent())
+    corpus = recorder.plan.resolved()
+    if any(node.waits for node in recorder.plan.nodes) and read_pinned(folder) is None:
+        raise ConfigError(f"{folder} has not been trained; first: speechmill exec --run {folder} --stages train")
+    with recorder.workspace.held():
+        began = _remember(recorder, folder)
+        summary = Summary(recorder.plan.run, began, versions=versions(corpus))
+        pinned = read_pinned(folder)
+        pipeline.fill(summary, recorder, sources, max_failed, pinned.warnings if pinned else ())
+        write_summary(folder, summary)
+        forget_inflight(recorder.workspace.root, recorder.plan.run)
+        for node in recorder.plan.nodes:
+            recorder.ledger.compact(node.folder)
+        write_report(recorder.workspace.root, audio=audio)
+    return summary
+
+
+def _remember(recorder: Recorder, folder: Path) -> float:
+    """Count in what all who worked on a run have done. Returns when it began."""
+    began = (folder / "plan.json").stat().st_mtime
+    keys = {source.id: source.key for source in recorder.sources.values()}
+    for event in read_events(folder):
+        if event.stage in recorder.spent and event.recording_id in keys:
+            recorder.spent[event.stage].add(event)
+            recorder.processed[event.stage].add(keys[event.recording_id])
+        began = min(began, event.time)
+    return min(began, time.time())
