@@ -60,7 +60,7 @@ check: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Minutes, with real servers: PostgreSQL, S3 over HTTP, the replica of YouTube, processes that are killed.
+# Minutes: with real servers (PostgreSQL, S3 over HTTP, Airflow, a replica of YouTube), killed processes, long audio.
 test-system: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m system
 

@@ -45,7 +45,7 @@ def hour(shared_data, tmp_path_factory):
     return to, words
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_an_hour_with_one_text_is_aligned_in_less_than_a_gigabyte(hour, shared_data):
     folder, words = hour
     lexicon = shared_data / "espeak_vi" / "vietnamese_hanoi_mfa.dict"

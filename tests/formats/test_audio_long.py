@@ -34,7 +34,7 @@ print(json.dumps({
 """
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_ten_hours_take_less_than_300_mb(tmp_path):
     block = np.zeros(8_000 * 60, "<i2")
     with wave.open(str(tmp_path / "long.wav"), "wb") as file:

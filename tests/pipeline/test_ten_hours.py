@@ -55,7 +55,7 @@ def stamp(seconds: float) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{round((seconds - whole) * 1000):03d}"
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_ten_hours_take_bounded_memory(shared_data, speechmill, tmp_path):
     folder = tmp_path / "audio"
     folder.mkdir()
