@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from speechmill.cli.cluster import show_scales
 from speechmill.cli.output import Bar, hours, parse_settings, print_json, print_table, shown
 
 SHORTHANDS = (
@@ -36,6 +37,9 @@ LISTS = ("transcript", "quality", "export")
     "--limit", type=click.IntRange(min=1), help="Only the first so many recordings; the dataset then holds no others."
 )
 @click.option("--dry-run", is_flag=True, help="Say how many hours, how much disk and time; do nothing.")
+@click.option("--cluster", is_flag=True, help="With --dry-run: on many machines, for an hour to a million hours.")
+@click.option("--hours", "sizes", metavar="H,H", help="With --cluster: these sizes alone.")
+@click.option("--prices", metavar="CPU,GPU", help="With --cluster: what an hour of a core and of a GPU costs.")
 @click.option("--max-failed", type=click.IntRange(min=0), default=0, show_default=True, help="More end with status 1.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
 @click.option("--retrain", is_flag=True, help="Make models from the corpus anew, and use these from now on.")
@@ -52,6 +56,9 @@ def command(
     settings: tuple[str, ...],
     limit: int | None,
     dry_run: bool,
+    cluster: bool,
+    sizes: str | None,
+    prices: str | None,
     max_failed: int,
     retry_failed: bool,
     retrain: bool,
@@ -71,6 +78,7 @@ def command(
     \b
     speechmill run ./audio --language en --out ./workspace
     speechmill run corpus.yaml --dry-run
+    speechmill run corpus.yaml --dry-run --cluster --hours 1000
     """
     from speechmill import api
     from speechmill.engines.local import LocalEngine
@@ -78,6 +86,8 @@ def command(
 
     corpus = api.corpus_of(source, out, _settings({**shorthands, "filter": filter_}, settings))
     engine = LocalEngine(workers, memory_mb)
+    if cluster:
+        return show_scales(corpus, sizes, prices, as_json)
     if dry_run:
         return _dry_run(corpus, engine.workers, limit, as_json)
     options = pipeline.Options(limit, max_failed, retry_failed, retrain, timeout_s, not no_audio)

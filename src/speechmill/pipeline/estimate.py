@@ -6,8 +6,11 @@ Time per stage is what earlier runs in this workspace measured, or else the stag
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec import Struct
 
+from speechmill.core.errors import ConfigError
 from speechmill.core.timebase import CANONICAL_HZ
 from speechmill.pipeline.corrected import renamed
 from speechmill.pipeline.events import read_summary
@@ -46,15 +49,37 @@ class Estimate(Struct, frozen=True):
     stages: tuple[StageEstimate, ...]
 
 
+class Survey(Struct, frozen=True):
+    """What a corpus holds, as far as it can be found without asking remote sources."""
+
+    recordings: int
+    audio_h: float
+
+
+def survey(corpus: Corpus) -> Survey:
+    """Count what is there of a corpus. Nothing, where its remote sources were never crawled."""
+    check_backends(corpus)
+    try:
+        prepared = prepare(corpus, _workspace(corpus), None)
+    except ConfigError:  # no recordings yet
+        return Survey(0, 0.0)
+    members = shards(prepared.sources, prepared.memory)
+    return Survey(len(members), sum(member.duration for member in members) / 3600)
+
+
+def _workspace(corpus: Corpus) -> Workspace:
+    exists = (corpus.store / "workspace.json").exists()
+    return Workspace.open(corpus.store) if exists else Workspace(corpus.store)
+
+
 def estimate_corpus(corpus: Corpus, workers: int, limit: int | None = None) -> Estimate:
     """Estimate what is still to be done for a corpus. Writes nothing but file hashes, and those into a workspace."""
     check_backends(corpus)
-    exists = (corpus.store / "workspace.json").exists()
-    workspace = Workspace.open(corpus.store) if exists else Workspace(corpus.store)
+    workspace = _workspace(corpus)
     prepared = prepare(corpus, workspace, limit)
     members = shards(prepared.sources, prepared.memory)
     ledger = Ledger(workspace.root, renamed(prepared.plan.nodes, prepared.sources))
-    measured = _measured(workspace)
+    measured = measured_costs(workspace.root)
     rows = []
     for node in prepared.plan.nodes:
         done = ledger.states(node.folder)
@@ -78,13 +103,18 @@ def estimate_corpus(corpus: Corpus, workers: int, limit: int | None = None) -> E
     )
 
 
-def _measured(workspace: Workspace) -> dict[str, float]:
-    """CPU seconds per second of audio, by stage, over all runs that said so."""
+def measured_costs(root: Path) -> dict[str, float]:
+    """CPU seconds per second of audio, by stage, over all runs of a workspace that said so.
+
+    What is done once for the whole corpus (filter, exports) is set against the audio of its run.
+    """
     cpu: dict[str, float] = {}
     audio: dict[str, float] = {}
-    for folder in sorted(workspace.runs.glob("*")):
+    for folder in sorted(Workspace(root).runs.glob("*")):
         summary = read_summary(folder)
         for name, count in (summary.stages if summary else {}).items():
+            whole = name == "filter" or name.startswith("export.")
+            seconds = summary.audio_s * bool(count.processed) if summary and whole else count.audio_s
             cpu[name] = cpu.get(name, 0.0) + count.cpu_s
-            audio[name] = audio.get(name, 0.0) + count.audio_s
+            audio[name] = audio.get(name, 0.0) + seconds
     return {name: cpu[name] / seconds for name, seconds in audio.items() if seconds > 0}
