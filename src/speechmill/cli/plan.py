@@ -21,9 +21,7 @@ from speechmill.pipeline.orchestrate_options import MOST_TASKS
 @click.option("--until", help="Work only on recordings before this date.")
 @click.option("--retrain", is_flag=True, help="Make models from the corpus anew, and use these from now on.")
 @click.option("--newest", is_flag=True, help="Plan nothing: show the newest run that is there.")
-@click.option(
-    "--run", "folder", type=click.Path(path_type=Path), help="Plan nothing: show this one, WORKSPACE/runs/ID."
-)
+@click.option("--run", "folder", type=click.Path(path_type=Path), help="Plan nothing: show WORKSPACE/runs/ID.")
 @click.option(
     "--tasks", type=click.IntRange(1), default=MOST_TASKS, show_default=True, help="Most ranges of shards to make."
 )

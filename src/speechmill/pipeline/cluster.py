@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from speechmill.core.timebase import CANONICAL_HZ
 from speechmill.pipeline.batches import is_remote
-from speechmill.pipeline.estimate import FLAC_SHARE, TABLE_BYTES_PER_S, measured_costs, survey
+from speechmill.pipeline.estimate import FLAC_SHARE, TABLE_BYTES_PER_S, Survey, measured_costs, survey
 from speechmill.pipeline.flow import Flow, Step, flows
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
 from speechmill.pipeline.pending import GUESSED_BYTES_PER_S, SHARD_RECORDINGS, SHARD_S
@@ -70,16 +70,23 @@ def estimate_cluster(corpus: Corpus, hours: Sequence[float] = HOURS, orchestrato
     found = survey(corpus)
     an_hour = found.recordings / found.audio_h if found.recordings and found.audio_h else RECORDINGS_AN_HOUR
     known = measured_costs(corpus.store)
-    return [_Sizing(corpus, orchestrator, size, math.ceil(size * an_hour), known).scale() for size in hours]
+    return [_Sizing(corpus, orchestrator, size, math.ceil(size * an_hour), known, found).scale() for size in hours]
 
 
 class _Sizing:
     """One size of a corpus, step by step."""
 
     def __init__(
-        self, corpus: Corpus, orchestrator: str, hours: float, recordings: int, known: Mapping[str, float]
+        self,
+        corpus: Corpus,
+        orchestrator: str,
+        hours: float,
+        recordings: int,
+        known: Mapping[str, float],
+        found: Survey,
     ) -> None:
         self._corpus = corpus
+        self._found = found
         self._options: OrchestrateOptions = corpus.orchestrate
         self._task_s = TASK_S[orchestrator] + START_S
         self._hours = hours
@@ -140,10 +147,16 @@ class _Sizing:
             return TRAIN_COST * min(1.0, most / self._hours), False
         elif step.over_shards:
             mine = [node for node in self._nodes.values() if node.name in step.command[4].split(",")]
-            typical = {node.name: node.resources.cost for node in mine}
+            typical = {node.name: node.resources.cost * self._share(step) for node in mine}
         else:
             return 0.0, True
         return sum(self._known.get(name, cost) for name, cost in typical.items()), set(typical) <= set(self._known)
+
+    def _share(self, step: Step) -> float:
+        """The share of recordings that a step has work with; of a corpus that isn't there yet, all."""
+        if step.when is None or not self._found.recordings:
+            return 1.0
+        return float(getattr(self._found.facts, step.when.fact)) / self._found.recordings
 
     def _storage(self) -> float:
         seconds = self._hours * 3600

@@ -16,6 +16,7 @@ from speechmill.pipeline.corrected import renamed
 from speechmill.pipeline.events import read_summary
 from speechmill.pipeline.pending import shards
 from speechmill.pipeline.plan import check_backends
+from speechmill.pipeline.planned import Facts, facts
 from speechmill.pipeline.run import prepare
 from speechmill.pipeline.spec import Corpus
 from speechmill.store.ledger import Ledger
@@ -54,6 +55,7 @@ class Survey(Struct, frozen=True):
 
     recordings: int
     audio_h: float
+    facts: Facts
 
 
 def survey(corpus: Corpus) -> Survey:
@@ -62,9 +64,10 @@ def survey(corpus: Corpus) -> Survey:
     try:
         prepared = prepare(corpus, _workspace(corpus), None)
     except ConfigError:  # no recordings yet
-        return Survey(0, 0.0)
+        return Survey(0, 0.0, Facts())
     members = shards(prepared.sources, prepared.memory)
-    return Survey(len(members), sum(member.duration for member in members) / 3600)
+    sources = [source for source in prepared.sources if source.alias_of is None and source.error is None]
+    return Survey(len(members), sum(member.duration for member in members) / 3600, facts(corpus, sources))
 
 
 def _workspace(corpus: Corpus) -> Workspace:

@@ -6,6 +6,7 @@ What an orchestrator passes from task to task is `Planned`: where the run is, ra
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Iterable
@@ -19,7 +20,6 @@ from speechmill.core.types import Source
 from speechmill.pipeline import run as pipeline
 from speechmill.pipeline.events import Summary, read_events, write_summary
 from speechmill.pipeline.orchestrate_options import MOST_TASKS
-from speechmill.pipeline.pending import read_members
 from speechmill.pipeline.plan import check_backends
 from speechmill.pipeline.provenance import versions
 from speechmill.pipeline.record import Recorder, Silent, forget_inflight
@@ -71,7 +71,7 @@ def plan_run(
 
 
 def newest(corpus: Corpus, *, tasks: int = MOST_TASKS) -> Planned:
-    """Return the newest run of a corpus's workspace that has been planned. Raises WorkspaceError where there is none."""
+    """Return the newest run of a corpus's workspace. Raises WorkspaceError where nothing was planned yet."""
     folder = Workspace.open(corpus.store).latest_run()
     if folder is None:
         raise WorkspaceError(f"{corpus.store} has had no run yet; first: speechmill plan CORPUS")
@@ -95,7 +95,7 @@ def _planned(recorder: Recorder, corpus: Corpus, tasks: int) -> Planned:
         audio_h=round(sum(member.duration for member in members) / 3600, 3),
         shards=shards,
         ranges=ranges(shards, tasks),
-        facts=_facts(corpus, sources),
+        facts=facts(corpus, sources),
     )
 
 
@@ -107,12 +107,11 @@ def ranges(shards: int, tasks: int) -> tuple[str, ...]:
     """
     count = min(shards, tasks)
     bounds = [math.ceil(i * shards / count) for i in range(count + 1)] if count else []
-    return tuple(
-        f"{begin}..{end - 1}" if end - begin > 1 else str(begin) for begin, end in zip(bounds, bounds[1:], strict=False)
-    )
+    return tuple(f"{begin}..{end - 1}" if end - begin > 1 else str(begin) for begin, end in itertools.pairwise(bounds))
 
 
-def _facts(corpus: Corpus, sources: Iterable[Source]) -> Facts:
+def facts(corpus: Corpus, sources: Iterable[Source]) -> Facts:
+    """Count the recordings that need what not every corpus needs."""
     reads_text = any(choice.family == "transcripts" for choice in corpus.transcript)
     diarize = corpus.diarize
     untranscribed = several = 0
