@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -18,6 +18,9 @@ from rich.table import Table
 
 from speechmill.core.errors import ConfigError
 from speechmill.pipeline.events import Event
+
+if TYPE_CHECKING:
+    from speechmill.pipeline.record import Scope
 
 WIDE = 160
 
@@ -108,6 +111,8 @@ class Bar:
 
     def note(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def scope(self, scope: Scope) -> None: ...
 
     def begin(self, recordings: int, audio_s: float) -> None:
         self._recordings, self._seconds = (0, recordings), (0.0, audio_s)

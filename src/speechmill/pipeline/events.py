@@ -7,18 +7,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from speechmill.core.files import write_bytes
 
 
 class Event(Struct, frozen=True, omit_defaults=True):
-    """One stage done (or failed) for one recording."""
+    """One stage done (or failed) for one recording. It began `wall_s` before its time."""
 
-    time: float  # seconds since the epoch
+    time: float  # seconds since the epoch, at its end
     stage: str
     recording_id: str
     wall_s: float = 0.0
@@ -27,6 +28,8 @@ class Event(Struct, frozen=True, omit_defaults=True):
     peak_rss_mb: float = 0.0  # of the worker process, so far
     failed: str | None = None  # reason
     detail: str = ""
+    shard: str = ""
+    worker: str = ""  # host:process; of a worker that died it isn't known
 
 
 class StageCount(Struct):
@@ -93,3 +96,29 @@ def read_events(folder: Path) -> list[Event]:
         whole, _, _cut_off = path.read_bytes().rpartition(b"\n")
         events += [decoder.decode(line) for line in whole.splitlines()]
     return sorted(events, key=lambda event: event.time)
+
+
+class EventFiles:
+    """A run's events as they come: each call of `new` reads only what writers have added since the last."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, int] = {}  # how many bytes of each file
+        self._decoder = msgspec.json.Decoder(Event)
+
+    def new(self) -> Iterator[Event]:
+        """Yield new events, in order within each writer. One that doesn't name its worker gets its file's name."""
+        for path in sorted(self._folder.glob("events-*.jsonl")):
+            writer = path.stem.removeprefix("events-")
+            for line in self._lines(path):
+                event = self._decoder.decode(line)
+                yield event if event.worker else structs.replace(event, worker=writer)
+
+    def _lines(self, path: Path) -> Iterator[bytes]:
+        with path.open("rb") as file:
+            file.seek(self._read.get(path, 0))
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return  # its writer is still at it, or was cut off
+                self._read[path] = self._read.get(path, 0) + len(line)
+                yield line

@@ -32,8 +32,20 @@ FLUSH_S = 2.0
 FLUSH_RECORDINGS = 64
 
 
+class Scope(Struct, frozen=True):
+    """What a recorder works on, and with how many."""
+
+    folder: Path  # of the run
+    shards: tuple[str, ...]
+    workers: int
+
+
 class Observer(Protocol):
     """Is told how a run goes; the command line draws a bar."""
+
+    def scope(self, scope: Scope) -> None:
+        """What is worked on; told before each `begin`."""
+        ...
 
     def note(self, text: str) -> None:
         """Something a person may want to know, once."""
@@ -50,6 +62,8 @@ class Observer(Protocol):
 
 class Silent:
     """An observer that says nothing."""
+
+    def scope(self, scope: Scope) -> None: ...
 
     def note(self, text: str) -> None: ...
 
@@ -110,12 +124,17 @@ class Recorder:
         while needed := self._needed(nodes, retry_failed and first):
             if first:
                 waiting = [member for member in self.members if member.key in needed]
+                self.observer.scope(self._scope(engine))
                 self.observer.begin(len(waiting), sum(member.duration for member in waiting))
             before = self._attempts
             self._pass(engine, needed, timeout_s)
             if self._attempts == before:
                 return  # nothing came of it, not even a failure: another pass would be the same
             first = False
+
+    def _scope(self, engine: Engine) -> Scope:
+        shards = tuple(sorted({member.shard for member in self.members}))
+        return Scope(self._events_path.parent, shards, engine.workers)
 
     def pending_choices(self, of: Sequence[Glue], *, retry_failed: bool = False) -> list[Choice]:
         """Return the backends that recordings still wait for; recognisers only where one has no transcript."""
@@ -157,10 +176,10 @@ class Recorder:
         detail = "canonical audio is gone, and could not be made again from the original"
         node = next(node for node in self.plan.nodes if node.name == stage)
         shard = next(member.shard for member in self.members if member.key == key)
-        failed = Result(key, failed=Failed(key, stage, "canonical-audio-missing", detail))
-        self.ledger.write(node.folder, shard, node.writes, [failed])
+        failed = Failed(key, stage, "canonical-audio-missing", detail)
+        self.ledger.write(node.folder, shard, node.writes, [Result(key, failed=failed)])
         self._count(stage, key)
-        event = Event(time.time(), stage, self.sources[key].id, failed="canonical-audio-missing", detail=detail)
+        event = Event(time.time(), stage, self.sources[key].id, failed=failed.reason, detail=detail, shard=shard)
         self._log([event])
 
     def _pass(self, engine: Engine, needed: Mapping[str, tuple[str, ...]], timeout_s: float | None) -> None:
@@ -191,7 +210,7 @@ class Recorder:
         failed = Failed(task.source.key, stage, death.reason, death.detail)
         self._buffer.append((task, {stage: Result(task.source.key, failed=failed)}))
         self._count(stage, task.source.key)
-        event = Event(time.time(), stage, task.source.id, failed=death.reason, detail=death.detail)
+        event = Event(time.time(), stage, task.source.id, failed=death.reason, detail=death.detail, shard=task.shard)
         self._log([event])
         self.observer.done(task.source.id, 0.0, [event])
         self.flush()

@@ -9,6 +9,7 @@ parent is gone.
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -131,6 +132,7 @@ class Worker:
         self.workspace = Path(plan.workspace)
         self.nodes: dict[str, Node] = {node.name: node for node in plan.nodes}
         self.stages: Sequence[Glue] = stages(plan.resolved())
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._ledger = Ledger(self.workspace)
         context = Context(self.workspace, models.path)
         for stage in self.stages:
@@ -222,6 +224,8 @@ class _Chain:
             peak_rss_mb=round(self._process.memory_info().rss / 2**20, 1),
             failed=failed.reason if failed else None,
             detail=failed.detail if failed else "",
+            shard=self._task.shard,
+            worker=self._worker.name,
         )
 
 
