@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from speechmill.cli.observing import log_format, observed
 from speechmill.core.errors import ConfigError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--memory", "memory_mb", type=click.IntRange(min=256), help="MB that each worker may take.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
+@log_format
 def command(
     folder: Path, stages: str | None, shard: str | None, workers: int, memory_mb: int | None, retry_failed: bool
 ) -> None:
@@ -46,7 +48,7 @@ def command(
     if not (folder / "plan.json").exists():
         raise ConfigError(f"{folder} is not a run; name WORKSPACE/runs/ID")
     shards = None if shard is None else _shards(shard)
-    recorder, sources = pipeline.reopen(folder, Silent(), shards)
+    recorder, sources = pipeline.reopen(folder, observed(Silent()), shards)
     corpus = recorder.plan.resolved()
     if nodes(corpus, recorder.plan.pins) != recorder.plan.nodes:
         raise ConfigError(f"{folder} was planned by another version of speechmill or its backends; plan it again")

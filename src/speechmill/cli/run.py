@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from speechmill.cli.cluster import show_scales
+from speechmill.cli.observing import log_format, observed
 from speechmill.cli.output import Bar, hours, parse_settings, print_json, print_table, shown
 
 SHORTHANDS = (
@@ -48,6 +49,7 @@ LISTS = ("transcript", "quality", "export")
 @click.option("--memory", "memory_mb", type=click.IntRange(min=256), help="MB that each worker may take.")
 @click.option("--timeout", "timeout_s", type=float, help="Seconds for one recording; default: by length and stages.")
 @click.option("--no-audio", is_flag=True, help="No playable samples in report.html.")
+@log_format
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
     source: Path,
@@ -93,7 +95,8 @@ def command(
     options = pipeline.Options(limit, max_failed, retry_failed, retrain, timeout_s, not no_audio)
     if api.has_remote(corpus):
         _crawl(corpus, ask=not no_crawl)
-    with Bar() as bar:
+    with Bar() as drawn:
+        bar = observed(drawn)
         if corpus.language is None:
             bar.note("no --language: no recogniser or aligner is chosen by itself; text comes from sidecars alone")
         summary = pipeline.run(corpus, engine, options, bar)

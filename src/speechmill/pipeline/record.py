@@ -36,8 +36,12 @@ class Scope(Struct, frozen=True):
     """What a recorder works on, and with how many."""
 
     folder: Path  # of the run
-    shards: tuple[str, ...]
+    members: Sequence[Member]
     workers: int
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        return tuple(sorted({member.shard for member in self.members}))
 
 
 class Observer(Protocol):
@@ -124,17 +128,13 @@ class Recorder:
         while needed := self._needed(nodes, retry_failed and first):
             if first:
                 waiting = [member for member in self.members if member.key in needed]
-                self.observer.scope(self._scope(engine))
+                self.observer.scope(Scope(self._events_path.parent, self.members, engine.workers))
                 self.observer.begin(len(waiting), sum(member.duration for member in waiting))
             before = self._attempts
             self._pass(engine, needed, timeout_s)
             if self._attempts == before:
                 return  # nothing came of it, not even a failure: another pass would be the same
             first = False
-
-    def _scope(self, engine: Engine) -> Scope:
-        shards = tuple(sorted({member.shard for member in self.members}))
-        return Scope(self._events_path.parent, shards, engine.workers)
 
     def pending_choices(self, of: Sequence[Glue], *, retry_failed: bool = False) -> list[Choice]:
         """Return the backends that recordings still wait for; recognisers only where one has no transcript."""

@@ -8,6 +8,7 @@ parent is gone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -243,4 +244,18 @@ def changes(source: Source) -> str | None:
 
 def inflight(workspace: Path, run: str, key: str) -> Path:
     """Return the file in which a worker says what stage a recording is in; the dead are known by it."""
-    return workspace / "runs" / run / "inflight" / key[:32]
+    return workspace / "runs" / run / "inflight" / inflight_name(key)
+
+
+def inflight_name(key: str) -> str:
+    """Name the file of a recording that is under way."""
+    return key[:32]
+
+
+def at_work(run: Path) -> dict[str, str]:
+    """Return what a run's workers are at now: the name of a recording's marker (see `inflight`) -> stage."""
+    found = {}
+    for marker in (run / "inflight").glob("*"):
+        with contextlib.suppress(OSError):  # it is through
+            found[marker.name] = marker.read_text()
+    return {name: stage for name, stage in found.items() if stage}

@@ -17,7 +17,6 @@ Kind = Literal["counter", "gauge", "histogram"]
 Signal = Literal["latency", "traffic", "errors", "saturation"]
 
 OTHER = "other"  # the label of what came after the bound
-ALL = "all"  # the shard of a process that works on all of them
 MOST_SHARDS = 100  # with some 15 stages below the 2,000 series an OpenTelemetry SDK keeps of one metric
 MOST_REASONS = 50
 # Seconds of one recording in one stage: from a sidecar that is read to ten hours that are transcribed.
@@ -111,12 +110,11 @@ class Bounded:
         return value
 
 
-def shard_label(shards: Sequence[str], of_all: int) -> str:
-    """Name the shards that a process works on: one, a range, or all.
+def shard_label(shards: Sequence[str]) -> str:
+    """Name the shards that a process works on: one, or a range.
 
-    >>> shard_label(["00010", "00011"], 40), shard_label(["00003"], 40), shard_label(["00000", "00001"], 2)
-    ('00010-00011', '00003', 'all')
+    >>> shard_label(["00010", "00011"]), shard_label(["00003"])
+    ('00010-00011', '00003')
     """
-    if not shards or len(shards) >= of_all:
-        return ALL
-    return shards[0] if len(shards) == 1 else f"{shards[0]}-{shards[-1]}"
+    ordered = sorted(shards) or [""]
+    return ordered[0] if len(ordered) == 1 else f"{ordered[0]}-{ordered[-1]}"
