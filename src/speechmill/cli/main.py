@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from typing import Any
@@ -84,6 +85,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line: status 0; 1 when too much failed; 2 when it could not run."""
+    if "SPEECHMILL_ENDS_WITH" in os.environ:  # psutil is loaded only for an orchestrator's task
+        from speechmill.core.watchdog import end_with_others
+
+        end_with_others()
     try:
         status = cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -2,20 +2,26 @@
 """A task of an orchestrator: one command of speechmill, as a process of its own.
 
 Its messages go to the task's log line by line; what it prints is JSON. Status 1 is an answer (too many recordings
-failed), 2 is a mistake in what was asked; anything else is the infrastructure's fault, and worth a retry.
+failed). Anything else is worth a retry: 2, too, may be a workspace that is held or a full disk, which pass, and a
+mistake in the corpus file costs only as many quick refusals as there are retries.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from speechmill.core.watchdog import ENDS_WITH
+
 FAILED, REFUSED = 1, 2
+GRACE_S = 3.0  # from asking the command to end to killing it; Airflow kills a task's process 5 s after asking it to end
 
 
 class CommandFailed(Exception):
@@ -43,35 +49,53 @@ def run(program: Sequence[str], command: Sequence[str], environment: Mapping[str
 
     program: how speechmill is called, for example ["speechmill"]. Raises CommandFailed.
     """
-    words = [*program, *command]
-    print("+", *words, file=sys.stderr, flush=True)
-    process = subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
-        text=True,
-        start_new_session=True,  # so that all its workers end with it
-    )
-    try:
-        printed, _ = process.communicate()
-    except BaseException:
-        _end(process)
-        raise
-    if process.returncode:
-        raise CommandFailed(words, process.returncode, printed)
-    answer: dict[str, Any] = json.loads(printed)
-    return answer
+    return Command(program, command, environment).wait()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(10)
-    except ProcessLookupError:
-        pass
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+class Command:
+    """A command under way. It ends with this process and with those `ends_with` numbers, however they end."""
+
+    def __init__(
+        self,
+        program: Sequence[str],
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        ends_with: Sequence[int] = (),
+    ) -> None:
+        self.words = [*program, *command]
+        print("+", *self.words, file=sys.stderr, flush=True)
+        self._process = subprocess.Popen(
+            self.words,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **(environment or {}), ENDS_WITH: " ".join(map(str, (os.getpid(), *ends_with)))},
+            text=True,
+            start_new_session=True,  # so that all its workers end with it
+        )
+
+    def wait(self) -> dict[str, Any]:
+        """Return what it printed. Raises CommandFailed; what interrupts it here ends it."""
+        try:
+            printed, _ = self._process.communicate()
+        except BaseException:
+            self.end()
+            self._process.wait()
+            raise
+        if self._process.returncode:
+            raise CommandFailed(self.words, self._process.returncode, printed)
+        answer: dict[str, Any] = json.loads(printed)
+        return answer
+
+    def end(self) -> None:
+        """Ask it and its workers to end, and kill those that don't. Returns at once: a signal handler may call it."""
+        self._signal(signal.SIGTERM)
+        killer = threading.Timer(GRACE_S, self._signal, (signal.SIGKILL,))
+        killer.daemon = True
+        killer.start()
+
+    def _signal(self, number: signal.Signals) -> None:
+        # The group outlives its leader as long as a worker is there, so its number can't be another's.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
 
 def _how(status: int) -> str:

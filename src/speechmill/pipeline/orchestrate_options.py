@@ -6,6 +6,7 @@ Secrets never stand here: a webhook, a mail server or a bucket is named by the o
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -45,7 +46,8 @@ class OrchestrateOptions(Struct, frozen=True, forbid_unknown_fields=True):
     emails: tuple[str, ...] = ()  # told of failures and missed deadlines
     webhook: str | None = None  # id of a connection of the orchestrator that is posted to, as JSON
     wait_for: str | None = None  # a file, folder or s3://bucket/key that must be there before labelling starts
-    catchup: bool = False  # with a cron: run for the dates that were missed, too
+    catchup: bool = False  # with a cron: each run works on the dates since the last, and missed ones are made up for
+    start_date: str | None = None  # 2026-01-31: from when on to catch up
     cache: bool = True  # let the orchestrator skip what it has seen, where it can; the ledger skips it anyhow
     crawl_pool: str = "speechmill_crawl"
     gpu_pool: str = "speechmill_gpu"
@@ -66,6 +68,15 @@ def check(options: OrchestrateOptions) -> None:
             raise ConfigError(f"{field}: {number} h is no time at all")
     if options.webhook is not None and "://" in options.webhook:
         raise ConfigError("webhook: names a connection of the orchestrator, not an address: addresses hold secrets")
+    if options.start_date is not None and not _is_date(options.start_date):
+        raise ConfigError(f"start_date: {options.start_date!r} is no date such as 2026-01-31")
     for flow, cron in options.schedules.items():
         if len(cron.split()) != 5 and not cron.startswith("@"):
             raise ConfigError(f"schedules.{flow}: {cron!r} is no cron line of five fields, nor one such as @daily")
+
+
+def _is_date(written: str) -> bool:
+    try:
+        return datetime.date.fromisoformat(written).isoformat() == written
+    except ValueError:
+        return False

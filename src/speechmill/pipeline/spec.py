@@ -89,6 +89,8 @@ class Corpus(Struct, frozen=True):
     orchestrate: OrchestrateOptions
     base: Path  # relative paths start here
     raw: dict[str, Any]  # what was written, for plan.json
+    path: Path | None = None  # the corpus file, where there is one
+    settings: Mapping[str, Any] = {}  # what was set over it: dotted field -> value
 
 
 class FieldError(ConfigError):
@@ -112,7 +114,7 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Corpus:
         raise ConfigError(f"{path}: a corpus file is a mapping (name: ..., sources: ...), not {type(raw).__name__}")
     raw = with_overrides(raw, overrides or {})
     try:
-        return resolve(raw, path.parent)
+        return structs.replace(resolve(raw, path.parent), path=path.resolve(), settings=dict(overrides or {}))
     except FieldError as error:
         raise ConfigError(f"{path}:{_line(error.field, lines)}: {error}") from error
 
