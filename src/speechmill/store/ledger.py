@@ -6,12 +6,13 @@
 A part has one row per item: key, whether it succeeded, why not, and the columns the stage wrote. A part is
 written to a temporary name, fsynced and renamed, so it is whole or absent. Nothing is ever updated: readers
 take one row per key (a success beats a failure, then the lowest name), so doing work twice does no harm.
+Who asks for some keys opens only the shards that these lie in, where that is known (`homes`).
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,16 @@ import pyarrow as pa
 from msgspec import Struct
 
 from speechmill.core.columns import column_type
-from speechmill.core.errors import FormatError
-from speechmill.core.files import TEMPORARY
 from speechmill.core.types import Failed
-from speechmill.formats.manifest import arrow_type, read_parquet, write_parquet
+from speechmill.formats.manifest import arrow_type, write_parquet
+from speechmill.store.parts import COMPACT, DONE, REPLACES, Part, Parts, State
+
+__all__ = ["COMPACT_ABOVE", "Homes", "Ledger", "Renamed", "Result", "State"]
 
 COMPACT_ABOVE = 16  # parts of one shard; below that reading them costs little
-_REPLACES = b"speechmill.replaces"
-_STATUS = ("key", "ok", "reason", "detail", "permanent")
 
 Renamed = Mapping[str, Mapping[str, str]]
+Homes = Mapping[str, tuple[str, ...]]  # the name that an item's results lie under -> the shards they may lie in
 
 
 class Result(Struct, frozen=True):
@@ -40,30 +41,26 @@ class Result(Struct, frozen=True):
     failed: Failed | None = None
 
 
-class State(Struct):
-    """What is known of one item in one stage. `attempts` counts failed ones."""
-
-    ok: bool
-    reason: str = ""
-    detail: str = ""
-    permanent: bool = False
-    attempts: int = 0
-
-
 class Ledger:
     """Reads and writes the stage results of a workspace (`root`).
 
     renamed: stage -> item key -> the key that results of it lie under, where the item's alone doesn't name them.
+    homes: where to look for results; None: everywhere.
     """
 
-    def __init__(self, root: Path, renamed: Renamed | None = None) -> None:
+    def __init__(self, root: Path, renamed: Renamed | None = None, homes: Homes | None = None) -> None:
         self.root = root / "stages"
         self.renamed: Renamed = renamed or {}
-        self.corrupt: list[str] = []  # parts set aside because they can't be read; their results are made again
-        self._keys: dict[Path, tuple[list[str], list[bool]]] = {}  # of parts seen: they never change
+        self.homes = homes
+        self._parts = Parts(self.root)
         # Unique per writer, so that two writers never want one name.
         self._attempt = uuid.uuid4().hex[:12]
         self._sequence = 0
+
+    @property
+    def corrupt(self) -> list[str]:
+        """Parts set aside because they can't be read; their results are made again."""
+        return self._parts.corrupt
 
     def write(self, stage: str, shard: str, writes: Sequence[str], results: Sequence[Result]) -> Path:
         """Write one part. `stage` is `<name>-<fingerprint>`."""
@@ -72,22 +69,19 @@ class Ledger:
         self._sequence += 1
         path = self.root / stage / shard / f"{self._attempt}-{self._sequence:06d}.parquet"
         write_parquet(path, pa.Table.from_pylist(rows, schema=_schema(writes)))
+        failed = {row: _state(result.failed) for row, result in enumerate(results) if result.failed is not None}
+        self._parts.add(path, [row["key"] for row in rows], failed)
         return path
 
-    def states(self, stage: str) -> dict[str, State]:
-        """Return what the stage has, by item key, without reading what it wrote."""
-        states: dict[str, State] = {}
-        for _path, table in self._tables(stage, _STATUS):
-            for key, ok, reason, detail, permanent in zip(*(table[name].to_pylist() for name in _STATUS), strict=True):
-                state = states.setdefault(key, State(ok=ok))
-                if ok:
-                    state.ok, state.reason, state.detail, state.permanent = True, "", "", False
-                elif not state.ok:
-                    state.reason, state.detail = reason, detail
-                    state.permanent = state.permanent or permanent
-                    state.attempts += 1
-        if not (renamed := self.renamed.get(stage, {})):
-            return states
+    def states(self, stage: str, keys: Collection[str] | None = None) -> dict[str, State]:
+        """Return what the stage has, by item key, without reading what it wrote. keys: only of these; None: of all."""
+        renamed = self.renamed.get(stage, {})
+        if keys is not None:
+            wanted = {self._parts.number(renamed.get(key, key)): key for key in keys}
+            parts = self._parts.of(stage, self._shards(stage, (renamed.get(key, key) for key in keys)))
+            return {wanted[number]: state for number, state in _states(parts, wanted).items()}
+        found = _states(self._parts.of(stage, self._parts.shards(stage)), None)
+        states = {self._parts.names[number]: state for number, state in found.items()}
         own = {key: state for key, state in states.items() if key not in renamed}
         return own | {key: states[name] for key, name in renamed.items() if name in states}
 
@@ -95,103 +89,98 @@ class Ledger:
         """Return the columns the stage wrote for those of `keys` that succeeded."""
         found: dict[str, dict[str, Any]] = {}
         renamed = self.renamed.get(stage, {})
-        wanted = {renamed.get(key, key): key for key in keys}
-        for path in self._parts(stage):
-            hits = self._hits(path, wanted.keys() - found.keys())
-            table = self._read(path, ("key", *columns)) if hits else None
+        names = {renamed.get(key, key): key for key in keys}
+        missing = {self._parts.number(name) for name in names}
+        for path, part in self._parts.of(stage, self._shards(stage, names)):
+            rows = part.rows(missing)  # only a part that has some is read as a whole
+            table = self._parts.read(path, ("key", *columns)) if rows else None
             if table is not None:
-                for row in table.take(pa.array(hits, pa.int64())).to_pylist(maps_as_pydicts="strict"):
-                    found[row["key"]] = {name: msgspec.convert(row[name], column_type(name)) for name in columns}
-        return {wanted[name]: columns_of for name, columns_of in found.items()}
+                missing.difference_update(part.numbers[row] for row in rows)
+                for row in table.take(pa.array(rows, pa.int64())).to_pylist(maps_as_pydicts="strict"):
+                    found.setdefault(
+                        names[row["key"]], {name: msgspec.convert(row[name], column_type(name)) for name in columns}
+                    )
+        return found
 
-    def _hits(self, path: Path, wanted: Set[str]) -> list[int]:
-        """Rows of a part that succeeded for wanted keys; only a part that has some is read as a whole."""
-        if path not in self._keys:
-            table = self._read(path, ("key", "ok"))
-            self._keys[path] = (table["key"].to_pylist(), table["ok"].to_pylist()) if table is not None else ([], [])
-        keys, succeeded = self._keys[path]
-        return [i for i, (key, ok) in enumerate(zip(keys, succeeded, strict=True)) if ok and key in wanted]
+    def locate(self, stages: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return the shards in which any of the stages has a result, by the name that it lies under."""
+        found: dict[int, tuple[str, ...]] = {}
+        for stage in stages:
+            for shard in self._parts.shards(stage):
+                alone = (shard,)  # one for all items
+                for _path, part in self._parts.of(stage, [shard]):
+                    for number in part.numbers:
+                        if shard not in (before := found.get(number, ())):
+                            found[number] = (*before, shard) if before else alone
+        return {self._parts.names[number]: shards for number, shards in found.items()}
 
     def table(self, stage: str, columns: Sequence[str]) -> pa.Table:
         """Return one row per key that succeeded, as Arrow: key and the columns asked for."""
-        seen: set[str] = set()
-        tables = []
-        for _path, table in self._tables(stage, ("key", "ok", *columns)):
-            keep = []
-            for i, (key, ok) in enumerate(zip(table["key"].to_pylist(), table["ok"].to_pylist(), strict=True)):
-                if ok and key not in seen:
-                    seen.add(key)
-                    keep.append(i)
-            tables.append(table.take(pa.array(keep, pa.int64())).drop_columns("ok"))
-        if not tables:
-            schema = _schema(columns)
-            return schema.empty_table().select(["key", *columns])
+        seen: set[int] = set()
+        tables = [_schema(columns).empty_table().select(["key", *columns])]
+        for path, part in self._parts.of(stage, self._parts.shards(stage)):
+            first = {number: row for row, number in reversed(list(enumerate(part.numbers))) if row not in part.failed}
+            rows = sorted(row for number, row in first.items() if number not in seen)
+            table = self._parts.read(path, ("key", *columns))
+            if table is not None:
+                seen |= first.keys()
+                tables.append(table.take(pa.array(rows, pa.int64())))
         return pa.concat_tables(tables)
 
     def compact(self, stage: str) -> int:
         """Merge a shard's many parts into one that lists what it replaces. Returns the shards merged."""
         merged = 0
-        for shard in sorted(folder for folder in (self.root / stage).glob("*") if folder.is_dir()):
-            parts = self._live(shard)
-            if len(parts) <= COMPACT_ABOVE:
+        for shard in self._parts.shards(stage):
+            folder, names = self.root / stage / shard, self._parts.live(stage, shard)
+            if len(names) <= COMPACT_ABOVE:
                 continue
-            read = [self._read(path) for path in parts]
+            read = [self._parts.read(folder / name) for name in names]
             if any(table is None for table in read):
                 continue  # one was set aside: its results are made again first
             table = pa.concat_tables(read)
-            names = ",".join(path.name for path in parts).encode()
-            table = table.replace_schema_metadata({**(table.schema.metadata or {}), _REPLACES: names})
+            table = table.replace_schema_metadata({**(table.schema.metadata or {}), REPLACES: ",".join(names).encode()})
             self._sequence += 1
-            write_parquet(shard / f"{self._attempt}-{self._sequence:06d}.compact.parquet", table)
+            write_parquet(folder / f"{self._attempt}-{self._sequence:06d}{COMPACT}", table)
             merged += 1
         return merged
 
     def replaced(self) -> list[Path]:
         """Return the parts that a compaction has replaced; `speechmill gc` deletes them."""
-        shards = {path.parent for path in self.root.glob("*/*/*.compact.parquet")}
-        return [path for shard in shards for path in set(_parts(shard)) - set(self._live(shard))]
+        folders = {path.parent for path in self.root.glob(f"*/*/*{COMPACT}")}
+        found = []
+        for folder in folders:
+            stage, shard = folder.parent.name, folder.name
+            found += [folder / name for name in {*self._parts.all(stage, shard)} - {*self._parts.live(stage, shard)}]
+        return found
 
-    def _live(self, shard: Path) -> list[Path]:
-        parts = _parts(shard)
-        replaced: set[str] = set()
-        for path in parts:
-            if path.name.endswith(".compact.parquet"):
-                replaced |= set(_replaces(path))
-        return [path for path in parts if path.name not in replaced]
-
-    def _tables(self, stage: str, columns: Sequence[str]) -> Iterator[tuple[Path, pa.Table]]:
-        for path in self._parts(stage):
-            table = self._read(path, columns)
-            if table is not None:
-                yield path, table
-
-    def _parts(self, stage: str) -> list[Path]:
-        shards = sorted(folder for folder in (self.root / stage).glob("*") if folder.is_dir())
-        return [path for shard in shards for path in self._live(shard)]
-
-    def _read(self, path: Path, columns: Sequence[str] | None = None) -> pa.Table | None:
-        """Read a part; one that is corrupt is set aside, and its results count as missing."""
-        try:
-            return read_parquet(path, columns)
-        except FormatError as error:
-            path.replace(path.with_suffix(".corrupt"))  # stays for a look; `speechmill gc` removes it
-            self.corrupt.append(str(error))
-            return None
+    def _shards(self, stage: str, names: Iterable[str]) -> list[str]:
+        if self.homes is None:
+            return self._parts.shards(stage)
+        return sorted({shard for name in names for shard in self.homes.get(name, ())})
 
 
-def _parts(shard: Path) -> list[Path]:
-    return sorted(path for path in shard.glob("*.parquet") if not path.name.startswith(TEMPORARY))
+def _states(parts: Iterator[tuple[Path, Part]], wanted: Collection[int] | None) -> dict[int, State]:
+    found: dict[int, State] = {}
+    for _path, part in parts:
+        for row, number in enumerate(part.numbers):
+            if wanted is None or number in wanted:
+                failed = part.failed.get(row)
+                before = found.get(number)
+                found[number] = DONE if failed is None or before is DONE else _again(before, failed)
+    return found
 
 
-def _replaces(path: Path) -> list[str]:
-    import pyarrow.parquet as pq
+def _again(before: State | None, failed: State) -> State:
+    """Return the state of an item that has failed, perhaps not for the first time."""
+    if before is None:
+        return failed
+    return State(
+        False, failed.reason, failed.detail, before.permanent or failed.permanent, before.attempts + failed.attempts
+    )
 
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-    except (pa.ArrowInvalid, OSError):
-        return []  # corrupt: then nothing is replaced, and reading it sets it aside
-    names: str = metadata.get(_REPLACES, b"").decode()
-    return names.split(",")
+
+def _state(failed: Failed) -> State:
+    return State(False, failed.reason, failed.detail, failed.permanent, 1)
 
 
 def _schema(writes: Sequence[str]) -> pa.Schema:
