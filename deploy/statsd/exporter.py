@@ -71,8 +71,9 @@ class Names:
 
     def __init__(self, text: str) -> None:
         said = yaml.safe_load(text) or {}
-        self.bounds: Sequence[float] = said["defaults"]["histogram_options"]["buckets"]
-        self._rules = [(_pattern(rule["match"]), rule) for rule in said.get("mappings", ())]
+        self._usual: Sequence[float] = said["defaults"]["histogram_options"]["buckets"]
+        self._bounds: dict[str, Sequence[float]] = {}
+        self._rules = [(_pattern(rule), rule) for rule in said.get("mappings", ())]
 
     def rename(self, name: str) -> tuple[str, Labels] | None:
         """Return a name as Prometheus allows it and labels taken from it; None: drop it."""
@@ -81,8 +82,15 @@ class Names:
                 if rule.get("action") == "drop":
                     return None
                 labels = tuple((key, _put_in(value, found)) for key, value in rule.get("labels", {}).items())
-                return _clean(_put_in(rule["name"], found)), labels
+                renamed = _clean(_put_in(rule["name"], found))
+                if own := rule.get("histogram_options"):
+                    self._bounds[renamed] = own["buckets"]
+                return renamed, labels
         return _clean(name), ()
+
+    def bounds(self, name: str) -> Sequence[float]:
+        """Return the buckets of a histogram, by its name for Prometheus."""
+        return self._bounds.get(name, self._usual)
 
 
 class Store:
@@ -121,7 +129,7 @@ class Store:
     def _put(self, key: tuple[str, Labels], sample: Sample) -> None:
         before = self._series.get(key)
         if sample.kind == "histogram":
-            histogram = before if isinstance(before, Histogram) else Histogram(self._mapping.bounds)
+            histogram = before if isinstance(before, Histogram) else Histogram(self._mapping.bounds(key[0]))
             histogram.observe(sample.value)
             self._series[key] = histogram
         elif sample.kind == "counter" or sample.relative:
@@ -167,7 +175,10 @@ def read_line(line: str) -> list[Sample]:
     return [Sample(name, _KINDS[kind], value, labels, kind == "g" and number[0] in "+-")]
 
 
-def _pattern(match: str) -> re.Pattern[str]:
+def _pattern(rule: dict[str, Any]) -> re.Pattern[str]:
+    match = rule["match"]
+    if rule.get("match_type") == "regex":
+        return re.compile(match)
     return re.compile(r"([^.]*)".join(re.escape(part) for part in match.split("*")))
 
 
@@ -207,8 +218,11 @@ def serve(store: Store, udp: tuple[str, int], web: tuple[str, int]) -> None:
 
     pages = ThreadingHTTPServer(web, Page)
     threading.Thread(target=pages.serve_forever, daemon=True).start()
-    with socketserver.UDPServer(udp, Packet) as packets:
-        packets.max_packet_size = 65_535
+
+    class Packets(socketserver.UDPServer):
+        max_packet_size = 65_535
+
+    with Packets(udp, Packet) as packets:
         packets.serve_forever()
 
 
@@ -216,6 +230,7 @@ def main() -> None:
     """Read the options and serve."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--statsd.listen-udp", dest="udp", default="127.0.0.1:9125")
+    parser.add_argument("--statsd.listen-tcp", dest="tcp", choices=("",), default="", help="there is none")
     parser.add_argument("--web.listen-address", dest="web", default="127.0.0.1:9102")
     parser.add_argument("--statsd.mapping-config", dest="mapping", type=Path, required=True)
     asked = parser.parse_args()
