@@ -44,7 +44,8 @@ class JsonLog:
         self._run = self._shards = ""
 
     def note(self, text: str) -> None:
-        self._write(Line(_now(), "info", text, self._run, self._shards))
+        whole = text.encode(errors="replace").decode()  # a path that is no UTF-8 has lone surrogates
+        self._write(Line(_now(), "info", whole, self._run, self._shards))
 
     def scope(self, scope: Scope) -> None:
         self._run, self._shards = scope.folder.name, shard_label(scope.shards)
@@ -75,8 +76,7 @@ class JsonLog:
         )
 
     def _write(self, line: Line) -> None:
-        # JSON escapes control characters; a lone surrogate of a file's name is no UTF-8, and becomes a "?".
-        print(msgspec.json.encode(line).decode(errors="replace"), file=self._file or sys.stderr, flush=True)
+        print(msgspec.json.encode(line).decode(), file=self._file or sys.stderr, flush=True)
 
 
 def _iso(time: float) -> str:

@@ -46,14 +46,18 @@ class Metric(Struct, frozen=True):
         words = [self.name.replace(".", "_"), _UNITS.get(self.unit, ""), "total" if self.kind == "counter" else ""]
         return "_".join(filter(None, words))
 
-    def statsd(self, labels: Mapping[str, str]) -> str:
-        """The name in StatsD, which has no labels: their values follow the name, in the table's order.
+    def statsd(self, labels: Mapping[str, str], *, tagged: bool = True) -> str:
+        """The name in StatsD, whose protocol has no labels: as tags behind it, or else as parts of it.
 
         >>> DURATION.statsd({"stage": "quality.snr", "shard": "00017"})
-        'speechmill.stage.duration.quality.snr.00017'
+        'speechmill.stage.duration,stage=quality.snr,shard=00017'
+        >>> DURATION.statsd({"stage": "quality.snr", "shard": "00017"}, tagged=False)
+        'speechmill.stage.duration.quality_snr.00017'
         """
-        values = (_NOT_IN_STATSD.sub("_", labels[label]) or "_" for label in self.labels)
-        return ".".join([self.name, *values])
+        values = {label: _NOT_IN_STATSD.sub("_", labels[label]) or "_" for label in self.labels}
+        if tagged:  # as InfluxDB writes them; Prometheus's statsd_exporter and Telegraf read it
+            return ",".join([self.name, *(f"{label}={value}" for label, value in values.items())])
+        return ".".join([self.name, *(value.replace(".", "_") for value in values.values())])
 
 
 _EACH = ("stage", "shard")

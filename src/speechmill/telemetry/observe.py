@@ -77,6 +77,8 @@ class Measured:
     def close(self) -> None:
         """Send the last of it, gauges as nothing: the process is about to be no more."""
         self._ended.set()
+        if self._sampler.is_alive():
+            self._sampler.join(SAMPLE_S)
         if self._saturation is not None:
             for metric, _value, labels in self._saturation.values():
                 self._send(metric, 0.0, labels)

@@ -2,6 +2,7 @@
 """Where metrics go: what a sink is, and which ones the environment asks for.
 
 SPEECHMILL_STATSD=host:port             StatsD over UDP
+SPEECHMILL_STATSD_TAGS=none             for servers that don't read InfluxDB's tags: labels as parts of the name
 OTEL_EXPORTER_OTLP_ENDPOINT=http://...  OpenTelemetry by OTLP/HTTP, with the standard's other variables
 SPEECHMILL_PROMETHEUS=127.0.0.1:9464    a page that Prometheus reads
 
@@ -18,6 +19,7 @@ from speechmill.core.errors import ConfigError, MissingDependency
 from speechmill.telemetry.metrics import Metric
 
 STATSD = "SPEECHMILL_STATSD"
+TAGS = "SPEECHMILL_STATSD_TAGS"
 PROMETHEUS = "SPEECHMILL_PROMETHEUS"
 OTLP = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -43,7 +45,10 @@ def sinks(environment: Mapping[str, str]) -> list[Sink]:
         _require("statsd", STATSD)
         from speechmill.telemetry.statsd import StatsdSink
 
-        found.append(StatsdSink(*host_and_port(address, STATSD, 8125)))
+        tags = environment.get(TAGS, "influxdb")
+        if tags not in ("influxdb", "none"):
+            raise ConfigError(f"{TAGS}={tags}: influxdb (the default) or none")
+        found.append(StatsdSink(*host_and_port(address, STATSD, 8125), tagged=tags == "influxdb"))
     asked = _asks_for_otlp(environment)
     page = environment.get(PROMETHEUS)
     if asked or page:

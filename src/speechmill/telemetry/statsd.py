@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """StatsD over UDP, from a thread of its own behind a queue with an end.
 
-A name that doesn't resolve or a server that is gone costs measurements, never time of the run. Labels become parts
-of the name; `deploy/statsd/mapping.yml` makes labels of them again.
+A name that doesn't resolve or a server that is gone costs measurements, never time of the run. Labels are tags as
+InfluxDB writes them, or parts of the name; with `deploy/statsd/mapping.yml` Prometheus has the same names by either.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ _Line = tuple[Metric, float, str]
 class StatsdSink:
     """Sends to one server."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, tagged: bool = True) -> None:
         self._address = (host, port)
+        self._tagged = tagged
         self._waiting: queue.Queue[_Line | None] = queue.Queue(MOST_WAITING)
         self._lost = 0
         self._problem = "the queue was full"
@@ -37,17 +38,19 @@ class StatsdSink:
 
     def send(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
         try:
-            self._waiting.put_nowait((metric, value, metric.statsd(labels)))
+            self._waiting.put_nowait((metric, value, metric.statsd(labels, tagged=self._tagged)))
         except queue.Full:
             self._lost += 1
 
     def close(self) -> str | None:
-        try:
-            self._waiting.put(None, timeout=CLOSE_S)
-            self._thread.join(CLOSE_S)
-        except queue.Full:
-            self._problem = "it takes nothing"
-        lost = self._lost + self._waiting.qsize()
+        while True:
+            try:
+                self._waiting.put_nowait(None)
+                break
+            except queue.Full:  # make room for the end
+                self._lost += self._waiting.get_nowait() is not None
+        self._thread.join(CLOSE_S)
+        lost = self._lost + max(0, self._waiting.qsize() - 1)
         host, port = self._address
         return f"{lost} measurements were not sent to StatsD at {host}:{port}: {self._problem}" if lost else None
 
