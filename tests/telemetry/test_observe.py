@@ -119,7 +119,7 @@ def test_where_nothing_is_asked_the_observer_is_left_alone():
 def test_a_line_of_the_log_names_the_recording_and_the_reason(scope, capsys):
     log = JsonLog()
     log.scope(scope)
-    log.done("talk-1", 0.0, [event(failed="timeout", detail="line\nbreak \x1b[31m", worker="host:1")])
+    log.done("talk-1", 0.0, [event(failed="timeout", detail="line\nbreak \x1b[31m", worker="host:1", peak_rss_mb=9.5)])
     [line] = capsys.readouterr().err.splitlines()
     assert json.loads(line) == {
         "time": "1970-01-01T00:16:40.000Z",
@@ -134,6 +134,7 @@ def test_a_line_of_the_log_names_the_recording_and_the_reason(scope, capsys):
         "worker": "host:1",
         "wall_s": 0.5,
         "audio_s": 60.0,
+        "peak_rss_mb": 9.5,
     }
 
 
