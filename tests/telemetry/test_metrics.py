@@ -1,14 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of metrics, and that the mapping file for a StatsD exporter has all of it."""
 
+import importlib.util
+import sys
 from pathlib import Path
 
-import yaml
+import pytest
 
 from speechmill.telemetry import metrics
 from speechmill.telemetry.metrics import METRICS, Bounded
 
-MAPPING = Path(__file__).parents[2] / "deploy" / "statsd" / "mapping.yml"
+STATSD = Path(__file__).parents[2] / "deploy" / "statsd"
+MAPPING = STATSD / "mapping.yml"
+
+
+@pytest.fixture(scope="module")
+def exporter():
+    """The StatsD exporter of the platform on one machine."""
+    spec = importlib.util.spec_from_file_location("statsd_exporter_of_the_platform", STATSD / "exporter.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look it up there
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_the_four_golden_signals_are_there_for_each_stage_and_shard():
@@ -34,22 +47,24 @@ def test_names_of_prometheus_have_units():
     ]
 
 
-def test_the_mapping_file_has_every_metric_in_both_styles():
-    rules = yaml.safe_load(MAPPING.read_text())["mappings"]
-    by_match = {rule["match"]: rule for rule in rules}
+@pytest.mark.parametrize("tagged", [False, True])
+def test_the_mapping_file_brings_every_metric_to_prometheus(tagged, exporter):
+    labels = {"stage": "quality.snr", "shard": "00010-00014", "reason": "worker-died"}
+    store = exporter.Store(exporter.Names(MAPPING.read_text()))
     for metric in METRICS:
-        assert by_match[metric.name]["name"] == metric.prometheus
-        plain = by_match[metric.name + ".*" * len(metric.labels)]
-        assert plain["name"] == metric.prometheus
-        assert plain["labels"] == {label: f"${i + 1}" for i, label in enumerate(metric.labels)}
-    exact = [i for i, rule in enumerate(rules) if rule["match"] in {metric.name for metric in METRICS}]
-    globs = [i for i, rule in enumerate(rules) if rule["match"].startswith("speechmill.") and "*" in rule["match"]]
-    assert max(exact) < min(globs), "speechmill.workers.* must not take speechmill.workers.busy"
+        store.take(f"{metric.statsd(labels, tagged=tagged)}:1|{'g' if metric.kind == 'gauge' else 'c'}".encode())
+    lines = store.text().splitlines()
+    for metric in METRICS:
+        written = ",".join(f'{label}="{labels[label]}"' for label in sorted(metric.labels))
+        assert f"{metric.prometheus}{{{written}}} 1.0" in lines
 
 
 def test_what_statsd_gives_a_meaning_is_no_part_of_a_name():
     labels = {"stage": "a:b|c,d=e f", "shard": "00001", "reason": ""}
-    assert metrics.FAILURES.statsd(labels) == "speechmill.stage.failures,stage=a_b_c_d_e_f,shard=00001,reason=_"
+    assert (
+        metrics.FAILURES.statsd(labels, tagged=True)
+        == "speechmill.stage.failures,stage=a_b_c_d_e_f,shard=00001,reason=_"
+    )
 
 
 def test_a_label_has_no_more_values_than_its_bound():

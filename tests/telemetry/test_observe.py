@@ -184,11 +184,11 @@ def test_exec_measures_its_shard_and_logs_each_recording(tone_corpus, tmp_path):
         address = f"127.0.0.1:{udp.getsockname()[1]}"
         done = run("exec", "--run", planned.run, "--shard", 0, "--log-format", "json", SPEECHMILL_STATSD=address)
         heard = []
-        while "speechmill.memory,shard=00000:0|g" not in heard:  # the last there is
+        while "speechmill.memory.00000:0|g" not in heard:  # the last there is
             heard += udp.recv(65_535).decode().splitlines()
     assert done.returncode == 0, done.stderr
-    assert heard.count("speechmill.stage.recordings,stage=vad,shard=00000:1|c") == 2
-    assert "speechmill.workers,shard=00000:1|g" in heard
+    assert heard.count("speechmill.stage.recordings.vad.00000:1|c") == 2
+    assert "speechmill.workers.00000:1|g" in heard
     lines = [msgspec.json.decode(line) for line in done.stderr.splitlines()]
     vad = [line for line in lines if line.get("stage") == "vad"]
     assert len({line["recording"] for line in vad}) == 2

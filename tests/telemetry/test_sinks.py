@@ -51,7 +51,8 @@ def heard(udp, lines):
 
 
 def test_statsd_gets_each_measurement_with_tags(udp):
-    [sink] = sinks({"SPEECHMILL_STATSD": f"127.0.0.1:{udp.getsockname()[1]}"})
+    port = udp.getsockname()[1]
+    [sink] = sinks({"SPEECHMILL_STATSD": f"127.0.0.1:{port}", "SPEECHMILL_STATSD_TAGS": "influxdb"})
     measure(sink)
     assert sink.close() is None
     assert heard(udp, 5) == [
@@ -64,11 +65,10 @@ def test_statsd_gets_each_measurement_with_tags(udp):
 
 
 def test_statsd_without_tags_has_labels_in_names(udp):
-    port = udp.getsockname()[1]
-    [sink] = sinks({"SPEECHMILL_STATSD": f"127.0.0.1:{port}", "SPEECHMILL_STATSD_TAGS": "none"})
+    [sink] = sinks({"SPEECHMILL_STATSD": f"127.0.0.1:{udp.getsockname()[1]}"})
     sink.send(metrics.FAILURES, 1, {**LABELS, "reason": "timeout"})
     sink.close()
-    assert heard(udp, 1) == ["speechmill.stage.failures.quality_snr.00017.timeout:1|c"]
+    assert heard(udp, 1) == ["speechmill.stage.failures.quality.snr.00017.timeout:1|c"]
 
 
 def test_a_server_whose_name_is_unknown_loses_measurements_and_says_so():

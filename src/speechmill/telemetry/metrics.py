@@ -46,18 +46,21 @@ class Metric(Struct, frozen=True):
         words = [self.name.replace(".", "_"), _UNITS.get(self.unit, ""), "total" if self.kind == "counter" else ""]
         return "_".join(filter(None, words))
 
-    def statsd(self, labels: Mapping[str, str], *, tagged: bool = True) -> str:
-        """The name in StatsD, whose protocol has no labels: as tags behind it, or else as parts of it.
+    def statsd(self, labels: Mapping[str, str], *, tagged: bool = False) -> str:
+        """The name in StatsD, whose protocol has no labels: their values follow the name, or are tags behind it.
 
         >>> DURATION.statsd({"stage": "quality.snr", "shard": "00017"})
+        'speechmill.stage.duration.quality.snr.00017'
+        >>> DURATION.statsd({"stage": "quality.snr", "shard": "00017"}, tagged=True)
         'speechmill.stage.duration,stage=quality.snr,shard=00017'
-        >>> DURATION.statsd({"stage": "quality.snr", "shard": "00017"}, tagged=False)
-        'speechmill.stage.duration.quality_snr.00017'
         """
         values = {label: _NOT_IN_STATSD.sub("_", labels[label]) or "_" for label in self.labels}
         if tagged:  # as InfluxDB writes them; Prometheus's statsd_exporter and Telegraf read it
             return ",".join([self.name, *(f"{label}={value}" for label, value in values.items())])
-        return ".".join([self.name, *(value.replace(".", "_") for value in values.values())])
+        # Only a stage's name may have dots: it comes first, so that the parts can still be told from one another.
+        return ".".join(
+            [self.name, *(value if label == "stage" else value.replace(".", "_") for label, value in values.items())]
+        )
 
 
 _EACH = ("stage", "shard")

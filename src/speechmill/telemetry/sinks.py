@@ -2,7 +2,7 @@
 """Where metrics go: what a sink is, and which ones the environment asks for.
 
 SPEECHMILL_STATSD=host:port             StatsD over UDP
-SPEECHMILL_STATSD_TAGS=none             for servers that don't read InfluxDB's tags: labels as parts of the name
+SPEECHMILL_STATSD_TAGS=influxdb         with labels as tags, for servers that read these
 OTEL_EXPORTER_OTLP_ENDPOINT=http://...  OpenTelemetry by OTLP/HTTP, with the standard's other variables
 SPEECHMILL_PROMETHEUS=127.0.0.1:9464    a page that Prometheus reads
 
@@ -45,9 +45,9 @@ def sinks(environment: Mapping[str, str]) -> list[Sink]:
         _require("statsd", STATSD)
         from speechmill.telemetry.statsd import StatsdSink
 
-        tags = environment.get(TAGS, "influxdb")
+        tags = environment.get(TAGS, "none")
         if tags not in ("influxdb", "none"):
-            raise ConfigError(f"{TAGS}={tags}: influxdb (the default) or none")
+            raise ConfigError(f"{TAGS}={tags}: none (the default) or influxdb")
         found.append(StatsdSink(*host_and_port(address, STATSD, 8125), tagged=tags == "influxdb"))
     asked = _asks_for_otlp(environment)
     page = environment.get(PROMETHEUS)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """StatsD over UDP, from a thread of its own behind a queue with an end.
 
-A name that doesn't resolve or a server that is gone costs measurements, never time of the run. Labels are tags as
-InfluxDB writes them, or parts of the name; with `deploy/statsd/mapping.yml` Prometheus has the same names by either.
+A name that doesn't resolve or a server that is gone costs measurements, never time of the run. Labels are parts of
+the name, or tags as InfluxDB writes them; with `deploy/statsd/mapping.yml` Prometheus has the same names by either.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _Line = tuple[Metric, float, str]
 class StatsdSink:
     """Sends to one server."""
 
-    def __init__(self, host: str, port: int, *, tagged: bool = True) -> None:
+    def __init__(self, host: str, port: int, *, tagged: bool = False) -> None:
         self._address = (host, port)
         self._tagged = tagged
         self._waiting: queue.Queue[_Line | None] = queue.Queue(MOST_WAITING)
