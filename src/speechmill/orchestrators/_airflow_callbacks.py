@@ -39,19 +39,27 @@ class Tell(BaseNotifier):  # type: ignore[misc]
 
     def notify(self, context: Mapping[str, Any]) -> None:
         """Tell it from a process that may wait."""
-        told = message(self.event, self.flow, context)
-        self.log.error("%s", told["text"])
-        for notifier in self._others(told):
-            notifier.notify(context)
+        failed = []
+        for notifier in self._others(context):
+            try:
+                notifier.notify(context)
+            except Exception as error:  # who is asked next must hear of it all the same
+                failed.append(error)
+        _raise(failed)
 
     async def async_notify(self, context: Mapping[str, Any]) -> None:
         """Tell it from the triggerer, which must not wait."""
+        failed = []
+        for notifier in self._others(context):
+            try:
+                await notifier.async_notify(context)
+            except Exception as error:
+                failed.append(error)
+        _raise(failed)
+
+    def _others(self, context: Mapping[str, Any]) -> list[Any]:
         told = message(self.event, self.flow, context)
         self.log.error("%s", told["text"])
-        for notifier in self._others(told):
-            await notifier.async_notify(context)
-
-    def _others(self, told: Mapping[str, str]) -> list[Any]:
         found: list[Any] = []
         if self.webhook is not None:
             from airflow.providers.http.notifications.http import HttpNotifier
@@ -63,6 +71,11 @@ class Tell(BaseNotifier):  # type: ignore[misc]
             body = f"<p>{html.escape(told['text'])}</p>"
             found.append(SmtpNotifier(to=self.emails, subject=told["text"][:200], html_content=body))
         return found
+
+
+def _raise(failed: Sequence[Exception]) -> None:
+    if failed:
+        raise ExceptionGroup("not everybody could be told", failed)
 
 
 def message(event: str, flow: str, context: Mapping[str, Any]) -> dict[str, str]:

@@ -10,33 +10,29 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.sensors.filesystem import FileSensor
-from airflow.sdk import Asset, BaseOperator, Variable
+from airflow.sdk import BaseOperator, BaseOperatorLink, Variable
 from airflow.sdk.exceptions import AirflowFailException
 
-from speechmill.orchestrators._airflow_words import (
-    Asked,
-    Window,
-    asked,
-    resuming,
-    runs_of,
-    shares,
-    window,
-    words,
-)
+from speechmill.orchestrators._airflow_words import NEWEST, Window, asked, resuming, runs_of, shares, window, words
 from speechmill.orchestrators._command import Command, CommandFailed, fill_in
+from speechmill.pipeline.flow import RUN
 
-COMMAND = "speechmill_command"  # a Variable: how speechmill is called, in place of what the corpus file says
-CORPUS_VARIABLE = "speechmill_corpus_{name}"  # a Variable: where workers find the corpus file
+# Variables, asked for when a task runs. Each stands in for what the corpus file says.
+COMMAND_VARIABLE = "speechmill_command"  # how speechmill is called
+CORPUS_VARIABLE = "speechmill_corpus_{name}"  # where workers find the corpus file
+REPORTS_VARIABLE = "speechmill_reports"  # an address under which CORPUS/report.html is served
 RUNS, PLANNED = "runs", "planned"  # keys of XCom
 
 
 class SpeechmillOperator(BaseOperator):  # type: ignore[misc]
-    """Runs a step's command once, with what the DAG run asks for.
+    """Runs a step's command with what the DAG run asks for.
 
-    program: how speechmill is called. corpus: its file. standing: settings of every run, FIELD=VALUE.
+    corpus: name and file. program: how speechmill is called. standing: settings of every run, FIELD=VALUE. planner: the
+    task that planned the run. share: the run and the shards of one mapped task. catchup: whether a cron is by date.
     """
 
     ui_color = "#e8f0e8"
@@ -44,53 +40,66 @@ class SpeechmillOperator(BaseOperator):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        name: str,
         command: Sequence[str],
         program: str,
-        corpus: str,
+        corpus: tuple[str, str],
         standing: Sequence[str] = (),
+        planner: str | None = None,
+        share: Mapping[str, str] | None = None,
         catchup: bool = False,
         **kwargs: Any,  # Airflow's own: task_id, retries, pool...
     ) -> None:
         super().__init__(**kwargs)
-        self.name = name
         self.command = tuple(command)
         self.program = program
         self.corpus = corpus
         self.standing = tuple(standing)
+        self.planner = planner
+        self.share = share
         self.catchup = catchup
+        self.report: Path | None = None
+        if self.command[0] == "conclude":
+            self.operator_extra_links = (ReportLink(),)
         self._under_way: Command | None = None
 
     def execute(self, context: Mapping[str, Any]) -> Any:
-        """Run it and return the counts it printed."""
-        answer = self.call(context, self.asked_words(context), {})
-        self.give(context, answer)
-        return answer
+        """Run it, once for each run that there is to go on with (nearly always one); return the counts it printed."""
+        answers = [self._call(line) for line in self._lines(context)]
+        if self.command[0] == "plan":
+            return self._planned(context, answers)
+        _give(self, context, answers[-1])
+        return answers[-1]
 
     def on_kill(self) -> None:
-        """End the command: the task is cleared, or is to fail."""
+        """End the command: the task is cleared, marked, or out of time."""
         if self._under_way is not None:
             self._under_way.end()
 
-    def asked_words(self, context: Mapping[str, Any]) -> list[str]:
-        return words(self.command, asked(context["params"]), self.window(context), self.standing)
+    def _lines(self, context: Mapping[str, Any]) -> list[list[str]]:
+        """Return the commands to run, their places filled in."""
+        line = words(self.command, asked(context["params"]), self._window(context), self.standing)
+        if NEWEST in line:
+            return resuming(line, _runs_to_resume(context))
+        if self.share is not None:
+            return [fill_in(line, self.share)]
+        if RUN not in line:
+            return [line]
+        runs: list[str] = context["ti"].xcom_pull(task_ids=self.planner, key=RUNS)
+        self.report = Path(runs[-1]).parents[1] / "report.html"
+        return [fill_in(line, {"run": run}) for run in runs]
 
-    def window(self, context: Mapping[str, Any]) -> Window:
+    def _window(self, context: Mapping[str, Any]) -> Window:
         run = context["dag_run"]
-        return window(
-            str(getattr(run.run_type, "value", run.run_type)),
-            run.data_interval_start,
-            run.data_interval_end,
-            catchup=self.catchup,
-        )
+        kind = str(getattr(run.run_type, "value", run.run_type))
+        return window(kind, run.data_interval_start, run.data_interval_end, catchup=self.catchup)
 
-    def call(self, context: Mapping[str, Any], command: Sequence[str], places: Mapping[str, str]) -> dict[str, Any]:
-        """Run a command to its end. A status that says "too much failed" is not tried again."""
-        program = shlex.split(Variable.get(COMMAND, default=None) or self.program)
-        corpus = Variable.get(CORPUS_VARIABLE.format(name=self.name), default=None) or self.corpus
+    def _call(self, line: Sequence[str]) -> dict[str, Any]:
+        """Run one command to its end. A status that says "too much failed" is not tried again."""
+        name, path = self.corpus
+        program = shlex.split(Variable.get(COMMAND_VARIABLE, default=None) or self.program)
+        place = Variable.get(CORPUS_VARIABLE.format(name=name), default=None) or path
         # The supervisor of this task is its parent: killed with -9, it can tell nobody that the command should end.
-        line = fill_in(command, {"corpus": corpus, **places})
-        self._under_way = Command(program, line, ends_with=(os.getppid(),))
+        self._under_way = Command(program, fill_in(line, {"corpus": place}), ends_with=(os.getppid(),))
         try:
             return self._under_way.wait()
         except CommandFailed as failed:
@@ -100,63 +109,13 @@ class SpeechmillOperator(BaseOperator):  # type: ignore[misc]
         finally:
             self._under_way = None
 
-    def give(self, context: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
-        """Tell with each asset that this task gives what is in it."""
-        for outlet in self.outlets:
-            if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra = {**flat(counts), "dag_run": context["dag_run"].run_id}
-
-
-class PlanOperator(SpeechmillOperator):
-    """Plans a run, or finds those to go on with. Returns what is mapped over; XCom also holds the runs and the facts."""
-
-    def __init__(self, *, follows: Asset | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.follows = follows
-
-    def execute(self, context: Mapping[str, Any]) -> list[dict[str, str]]:
-        command = self.asked_words(context)
-        commands = [command] if self.follows is None else resuming(command, self.runs(context))
-        found = [self.call(context, one, {}) for one in commands]
-        dates = self.window(context)
+    def _planned(self, context: Mapping[str, Any], found: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+        """Leave the runs and the facts in XCom; return what is mapped over."""
+        dates = self._window(context)
         told = {name: value for name, value in found[-1].items() if name != "ranges"}
-        told |= {"since": dates.since, "until": dates.until}
         context["ti"].xcom_push(key=RUNS, value=[one["run"] for one in found])
-        context["ti"].xcom_push(key=PLANNED, value=told)
+        context["ti"].xcom_push(key=PLANNED, value={**told, "since": dates.since, "until": dates.until})
         return shares(found)
-
-    def runs(self, context: Mapping[str, Any]) -> list[str]:
-        """Return the runs that the DAG run was started for; none means the newest."""
-        ask: Asked = asked(context["params"])
-        if ask.run is not None:
-            return [ask.run]
-        events = context["triggering_asset_events"]
-        return runs_of(event.extra for happened in events.values() for event in happened)
-
-
-class RunOperator(SpeechmillOperator):
-    """Runs a step of a whole run; once for each run that there is to go on with, which is nearly always one."""
-
-    def __init__(self, *, planner: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.planner = planner
-
-    def execute(self, context: Mapping[str, Any]) -> Any:
-        runs = context["ti"].xcom_pull(task_ids=self.planner, key=RUNS)
-        answers = [self.call(context, self.asked_words(context), {"run": run}) for run in runs]
-        self.give(context, answers[-1])
-        return answers[-1]
-
-
-class ShardOperator(SpeechmillOperator):
-    """Runs a step on some shards of a run; it is mapped over `share`."""
-
-    def __init__(self, *, share: Mapping[str, str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.share = share
-
-    def execute(self, context: Mapping[str, Any]) -> Any:
-        return self.call(context, self.asked_words(context), self.share)
 
 
 class GiveOperator(BaseOperator):  # type: ignore[misc]
@@ -170,19 +129,42 @@ class GiveOperator(BaseOperator):  # type: ignore[misc]
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         told = context["ti"].xcom_pull(task_ids=self.planner, key=PLANNED)
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra = {**flat(told), "dag_run": context["dag_run"].run_id}
+        _give(self, context, told)
         return told
 
 
 class PathSensor(FileSensor):  # type: ignore[misc]
-    """Waits for a file, folder or pattern at a path as it stands: no connection has to name the file system."""
+    """Waits for a file, folder or pattern at a path as it stands: no Connection has to name the file system."""
 
     @property
     def path(self) -> str:
         return str(self.filepath)
 
 
-def flat(counts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plain values of what a command printed: what an event may hold."""
-    return {name: value for name, value in counts.items() if isinstance(value, str | int | float | bool)}
+class ReportLink(BaseOperatorLink):  # type: ignore[misc]
+    """A button on the last task: the run's report."""
+
+    name = "Report"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return where the report is: below the address that a Variable names, or the file."""
+        if operator.report is None:
+            return ""
+        served = Variable.get(REPORTS_VARIABLE, default=None)
+        return f"{served.rstrip('/')}/{operator.corpus[0]}/report.html" if served else str(operator.report.as_uri())
+
+
+def _runs_to_resume(context: Mapping[str, Any]) -> list[str]:
+    """Return the runs that the DAG run was started for; none means the newest."""
+    named = asked(context["params"]).run
+    if named is not None:
+        return [named]
+    happened = context["triggering_asset_events"]
+    return runs_of(event.extra for events in happened.values() for event in events)
+
+
+def _give(operator: Any, context: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+    """Tell with each asset that a task gives what is in it: only plain values, as an event may hold."""
+    plain = {name: value for name, value in counts.items() if isinstance(value, str | int | float | bool)}
+    for outlet in operator.outlets:
+        context["outlet_events"][outlet].extra = {**plain, "dag_run": context["dag_run"].run_id}
