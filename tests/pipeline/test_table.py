@@ -51,8 +51,7 @@ class Made:
         self.ledger.write(one.folder, "00000", one.writes, [Result(key, failed=Failed(key, stage, reason, "why"))])
 
     def join(self, *sources, nodes=NODES):
-        states = {one.name: self.ledger.states(one.folder) for one in nodes}
-        name = table.build(self.ledger, nodes, sources, states, self.root / "tables")
+        name = table.build(self.ledger, nodes, sources, self.root / "tables")
         return name, *(
             pq.read_table(self.root / "tables" / f"{kind}-{name}.parquet").to_pylist(maps_as_pydicts="strict")
             for kind in ("segments", "recordings")

@@ -87,16 +87,16 @@ def _check_complete(recorder: Recorder, chosen: Sequence[Node]) -> None:
     """Raise WorkspaceError where a recording has neither a result nor a reason: a stage before these wasn't run."""
     for path in recorder.changed.values():
         raise WorkspaceError(f"{path} changed while it was used; plan the run again")
-    states = recorder.states()
-    for member in recorder.members:
-        mine = {name: found.get(member.key) for name, found in states.items()}
-        missing = [name for name, state in mine.items() if state is None]
-        if any(state is not None and not state.ok for state in mine.values()):
-            continue
-        if any(node.name in missing for node in chosen):
-            raise WorkspaceError(
-                f"{member.recording_id} has no result of {missing[0]} yet; first: --stages {missing[0]}"
-            )
+    for group, states in recorder.members_with_states():
+        for member in group:
+            mine = {name: found.get(member.key) for name, found in states.items()}
+            missing = [name for name, state in mine.items() if state is None]
+            if any(state is not None and not state.ok for state in mine.values()):
+                continue
+            if any(node.name in missing for node in chosen):
+                raise WorkspaceError(
+                    f"{member.recording_id} has no result of {missing[0]} yet; first: --stages {missing[0]}"
+                )
 
 
 def _train(

@@ -67,11 +67,25 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest(*parts: bytes | str) -> str:
-    """Hex SHA-256 of length-prefixed parts, so that ("ab", "c") and ("a", "bc") differ."""
-    state = hashlib.sha256()
-    for part in parts:
+class Digest:
+    """SHA-256 of length-prefixed parts, so that ("ab", "c") and ("a", "bc") differ; of many, one at a time."""
+
+    def __init__(self, *parts: bytes | str) -> None:
+        self._state = hashlib.sha256()
+        for part in parts:
+            self.add(part)
+
+    def add(self, part: bytes | str) -> None:
+        """Take in another part."""
         raw = part.encode() if isinstance(part, str) else part
-        state.update(len(raw).to_bytes(8, "big"))
-        state.update(raw)
-    return state.hexdigest()
+        self._state.update(len(raw).to_bytes(8, "big"))
+        self._state.update(raw)
+
+    def hex(self) -> str:
+        """Return the digest of all parts so far."""
+        return self._state.hexdigest()
+
+
+def digest(*parts: bytes | str) -> str:
+    """Hex SHA-256 of length-prefixed parts."""
+    return Digest(*parts).hex()

@@ -28,7 +28,7 @@ from speechmill.store.workspace import Workspace
 
 def join(recorder: Recorder, sources: Sequence[Source]) -> str:
     """Write the joined tables; return their fingerprint."""
-    return table.build(recorder.ledger, recorder.plan.nodes, sources, recorder.states(), recorder.workspace.tables)
+    return table.build(recorder.ledger, recorder.plan.nodes, sources, recorder.workspace.tables)
 
 
 def export(workspace: Workspace, choice: Choice, index: Index) -> StageCount:

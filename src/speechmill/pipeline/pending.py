@@ -7,14 +7,14 @@ quarantined: it counts as failed until it is asked for with `--retry-failed`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from speechmill.core.groups import in_groups
 from speechmill.core.types import Canonical, Source
-from speechmill.formats.manifest import read_rows, write_rows
 from speechmill.pipeline.intake import Memory
 from speechmill.pipeline.plan import Node
 from speechmill.pipeline.worker import Task
@@ -33,30 +33,24 @@ class Member(Struct, frozen=True):
     key: str
     recording_id: str
     duration: float
+    row: int = -1  # of sources.parquet; -1: not known
+    homes: tuple[str, ...] = ()  # other shards in which earlier runs have left results of it
 
 
-def shards(sources: Sequence[Source], memory: Memory) -> list[Member]:
+def shards(
+    sources: Sequence[Source], memory: Memory, among: Callable[[Source], bool] = lambda _source: True
+) -> list[Member]:
     """Cut a run's distinct, readable recordings into shards of about an hour of audio."""
     members, number, seconds, count = [], 0, 0.0, 0
-    for source in sources:
-        if source.alias_of or source.error:
+    for row, source in enumerate(sources):
+        if source.alias_of or source.error or not among(source):
             continue
         duration = memory.duration(source.uri) or source.size / GUESSED_BYTES_PER_S
         if count and (seconds + duration > SHARD_S or count >= SHARD_RECORDINGS):
             number, seconds, count = number + 1, 0.0, 0
-        members.append(Member(f"{number:05d}", source.key, source.id, round(duration, 3)))
+        members.append(Member(f"{number:05d}", source.key, source.id, round(duration, 3), row))
         seconds, count = seconds + duration, count + 1
     return members
-
-
-def write_members(path: Path, members: Sequence[Member]) -> None:
-    """Write shards.parquet."""
-    write_rows(path, members, Member)
-
-
-def read_members(path: Path) -> list[Member]:
-    """Read shards.parquet."""
-    return read_rows(path, Member)
 
 
 def pending(
@@ -100,18 +94,28 @@ def tasks(
 ) -> Iterator[Task]:
     """Yield a task for each member that needs stages, with the columns earlier runs made for it.
 
-    Within some shards at a time the longest come first: the last worker then ends soon after the others.
+    Shard after shard, so that each gets few parts. Of the last ones together the longest come first: the last worker
+    then ends soon after the others.
     """
-    waiting = [member for member in members if needed.get(member.key)]
-    order = sorted({member.shard for member in waiting})
+    waiting: dict[str, list[Member]] = {}
+    for member in members:
+        if needed.get(member.key):
+            waiting.setdefault(member.shard, []).append(member)
+    order = sorted(waiting)
     for begin in range(0, len(order), SHARDS_AT_ONCE):
-        group = set(order[begin : begin + SHARDS_AT_ONCE])
-        mine = sorted((m for m in waiting if m.shard in group), key=lambda member: -member.duration)
+        group = order[begin : begin + SHARDS_AT_ONCE]
+        mine = [member for shard in group for member in sorted(waiting[shard], key=_longest_first)]
+        if group[-1] == order[-1]:
+            mine.sort(key=_longest_first)
         columns = _upstream(ledger, nodes, mine, needed)
         for member in mine:
             names = needed[member.key]
             limit = timeout_s or _time_limit([node for node in nodes if node.name in names], member.duration)
             yield Task(sources[member.key], names, columns[member.key], member.shard, member.duration, limit)
+
+
+def _longest_first(member: Member) -> float:
+    return -member.duration
 
 
 def _upstream(
@@ -142,10 +146,10 @@ def _time_limit(nodes: Sequence[Node], duration: float) -> float:
 def without_audio(ledger: Ledger, normalise: Node, needed: Mapping[str, tuple[str, ...]], workspace: Path) -> set[str]:
     """Return the keys whose canonical audio is wanted but gone from the disk; it must be made again."""
     keys = [key for key, names in needed.items() if names and normalise.name not in names]
-    loaded = ledger.load(normalise.folder, keys, normalise.writes) if keys else {}
     lost = set()
-    for key, columns in loaded.items():
-        canonical: Canonical = columns["audio"]
-        if not all((workspace / path).exists() for path in canonical.paths):
-            lost.add(key)
+    for group in in_groups(keys):
+        for key, columns in ledger.load(normalise.folder, group, normalise.writes).items():
+            canonical: Canonical = columns["audio"]
+            if not all((workspace / path).exists() for path in canonical.paths):
+                lost.add(key)
     return lost

@@ -18,7 +18,7 @@ from speechmill.core.conditions import holds
 from speechmill.core.errors import ConfigError, WorkspaceError
 from speechmill.core.types import Source
 from speechmill.pipeline import run as pipeline
-from speechmill.pipeline.events import Summary, read_events, write_summary
+from speechmill.pipeline.events import EventFiles, Summary, write_summary
 from speechmill.pipeline.orchestrate_options import MOST_TASKS
 from speechmill.pipeline.plan import check_backends
 from speechmill.pipeline.provenance import versions
@@ -80,7 +80,7 @@ def newest(corpus: Corpus, *, tasks: int = MOST_TASKS) -> Planned:
 
 def reopened(folder: Path, *, tasks: int = MOST_TASKS) -> Planned:
     """Return a run that has been planned."""
-    recorder, _sources = pipeline.reopen(folder, Silent())
+    recorder, _sources = pipeline.reopen(folder, Silent(), ledger=False)
     return _planned(recorder, recorder.plan.resolved(), tasks)
 
 
@@ -148,9 +148,9 @@ def _remember(recorder: Recorder, folder: Path) -> float:
     """Count in what all who worked on a run have done. Returns when it began."""
     began = (folder / "plan.json").stat().st_mtime
     keys = {source.id: source.key for source in recorder.sources.values()}
-    for event in read_events(folder):
+    for event in EventFiles(folder).new():
         if event.stage in recorder.spent and event.recording_id in keys:
             recorder.spent[event.stage].add(event)
-            recorder.processed[event.stage].add(keys[event.recording_id])
+            recorder.count_in(event.stage, keys[event.recording_id])
         began = min(began, event.time)
     return min(began, time.time())

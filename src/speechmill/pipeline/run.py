@@ -21,23 +21,25 @@ from msgspec import Struct, structs
 from speechmill import models
 from speechmill.core.errors import ConfigError, LostAudio, SpeechmillError
 from speechmill.core.files import write_bytes
+from speechmill.core.groups import in_groups
 from speechmill.core.registry import Choice
 from speechmill.core.types import Source
-from speechmill.formats.manifest import read_rows, write_rows
 from speechmill.pipeline import finish
 from speechmill.pipeline.batches import is_remote
 from speechmill.pipeline.corrected import with_corrections
 from speechmill.pipeline.events import FailedItem, StageCount, Summary, write_summary
+from speechmill.pipeline.frozen import read_frozen, read_shards, write_frozen
 from speechmill.pipeline.intake import Memory, discover
-from speechmill.pipeline.pending import read_members, shards, write_members
+from speechmill.pipeline.pending import shards
 from speechmill.pipeline.plan import Node, Plan, check_backends, check_languages, nodes, non_default, stages, workable
 from speechmill.pipeline.provenance import versions
 from speechmill.pipeline.record import Observer, Recorder, Silent, forget_inflight
 from speechmill.pipeline.report import write_report
 from speechmill.pipeline.spec import Corpus
-from speechmill.pipeline.table import StaleStates, failure
+from speechmill.pipeline.table import StaleStates, States, failure
 from speechmill.pipeline.training import Trained, check_trainers, read_plan, train
 from speechmill.pipeline.worker import Engine
+from speechmill.store.ledger import State
 from speechmill.store.made import read_pins
 from speechmill.store.workspace import Workspace
 
@@ -180,27 +182,29 @@ def _of(choice: Choice) -> str:
 def start(prepared: Prepared, workspace: Workspace, observer: Observer, dates: Dates | None = None) -> Recorder:
     """Write the run's folder: plan, batch manifest and shards (of recordings of these dates), frozen from here on."""
     folder = workspace.runs / prepared.plan.run
-    of_dates = (dates or Dates()).hold
-    members = shards([source for source in prepared.sources if of_dates(source)], prepared.memory)
-    write_rows(folder / "sources.parquet", prepared.sources, Source)
-    write_members(folder / "shards.parquet", members)
+    members = shards(prepared.sources, prepared.memory, (dates or Dates()).hold)
+    recorder = Recorder(prepared.plan, prepared.sources, members, observer)
+    recorder.look_everywhere()
+    write_frozen(folder, prepared.sources, recorder.members)
     write_bytes(folder / "plan.json", msgspec.json.format(msgspec.json.encode(prepared.plan), indent=2))
-    return Recorder(prepared.plan, prepared.sources, members, observer)
+    return recorder
 
 
-def reopen(folder: Path, observer: Observer, shards: Collection[str] | None = None) -> tuple[Recorder, list[Source]]:
-    """Open a run that was started elsewhere, whole or some shards of it. Raises WorkspaceError."""
+def reopen(
+    folder: Path, observer: Observer, shards: Collection[str] | None = None, *, ledger: bool = True
+) -> tuple[Recorder, list[Source]]:
+    """Open a run that was started elsewhere: all of it, or some shards with their own recordings only.
+
+    ledger: whether results will be asked for; of a whole run they are looked for everywhere. Raises WorkspaceError.
+    """
     plan = read_plan(folder)
     # Where it is, not where it was when the run was planned: a workspace may have been moved.
     plan = structs.replace(plan, workspace=str(Workspace.open(folder.resolve().parents[1]).root))
-    sources = read_rows(folder / "sources.parquet", Source)
-    members = read_members(folder / "shards.parquet")
-    if shards is not None:
-        known = {member.shard for member in members}
-        if unknown := sorted(set(shards) - known):
-            raise ConfigError(f"{folder} has no shard {int(unknown[0])}; there are 0 to {len(known) - 1}")
-        members = [member for member in members if member.shard in shards]
-    return Recorder(plan, sources, members, observer), sources
+    sources, members = read_frozen(folder) if shards is None else read_shards(folder, shards)
+    recorder = Recorder(plan, sources, members, observer)
+    if shards is None and ledger:
+        recorder.look_everywhere()
+    return recorder, sources
 
 
 def ready_models(corpus: Corpus, recorder: Recorder, *, retry_failed: bool = False) -> None:
@@ -258,54 +262,67 @@ def fill(
 
 def decoded_s(recorder: Recorder) -> float:
     """Seconds of audio in the recordings that could be decoded."""
-    states = recorder.ledger.states(recorder.plan.nodes[0].folder)
-    return sum(m.duration for m in recorder.members if m.key in states and states[m.key].ok)
+    first = recorder.plan.nodes[0]
+    found = recorder.members_with_states([first])
+    return sum(m.duration for group, states in found for m in group if is_done(states[first.name].get(m.key)))
+
+
+def is_done(state: State | None) -> bool:
+    """Tell whether there is a result, and no failure."""
+    return state is not None and state.ok
 
 
 def count(recorder: Recorder, of: Sequence[Node]) -> dict[str, StageCount]:
     """Count what each stage has: made now, found, failed, still to come."""
-    counts = {}
-    states = recorder.states(of)
-    for node in of:
-        mine = [states[node.name].get(member.key) for member in recorder.members]
-        spent, processed = recorder.spent[node.name], len(recorder.processed[node.name])
-        counts[node.name] = StageCount(
-            fingerprint=node.fingerprint,
-            processed=processed,
-            cached=max(0, sum(state is not None for state in mine) - processed),
-            failed=sum(state is not None and not state.ok for state in mine),
-            pending=sum(state is None for state in mine),
-            cpu_s=round(spent.cpu_s, 3),
-            wall_s=round(spent.wall_s, 3),
-            audio_s=round(spent.audio_s, 3),
-        )
-    return counts
+    there, failed = dict.fromkeys((node.name for node in of), 0), dict.fromkeys((node.name for node in of), 0)
+    for group, states in recorder.members_with_states(of):
+        for node in of:
+            mine = [states[node.name].get(member.key) for member in group]
+            there[node.name] += sum(state is not None for state in mine)
+            failed[node.name] += sum(state is not None and not state.ok for state in mine)
+    return {node.name: _count(recorder, node, there[node.name], failed[node.name]) for node in of}
+
+
+def _count(recorder: Recorder, node: Node, there: int, failed: int) -> StageCount:
+    spent, processed = recorder.spent[node.name], recorder.processed(node.name)
+    return StageCount(
+        fingerprint=node.fingerprint,
+        processed=processed,
+        cached=max(0, there - processed),
+        failed=failed,
+        pending=len(recorder.members) - there,
+        cpu_s=round(spent.cpu_s, 3),
+        wall_s=round(spent.wall_s, 3),
+        audio_s=round(spent.audio_s, 3),
+    )
 
 
 def failures(recorder: Recorder, sources: Sequence[Source]) -> list[FailedItem]:
     """List the recordings that did not get through, with the first reason of each."""
-    states = recorder.states()
     found = []
-    for source in sources:
-        stage, reason, detail = failure(source, recorder.plan.nodes, states)
-        if source.key in recorder.changed:
-            stage, reason = "intake", "source-changed"
-            detail = f"{recorder.changed[source.key]} changed while the run used it; run again"
-        if stage is None or source.alias_of is not None:
-            continue
-        state = states.get(stage, {}).get(source.key)
-        found.append(
-            FailedItem(
-                source.id,
-                source.uri,
-                stage,
-                reason or "unknown",
-                detail or "",
-                permanent=state.permanent if state else False,
-                attempts=state.attempts if state else 1,
-            )
-        )
+    for group in in_groups(sources):
+        states = recorder.states({source.key for source in group})
+        found += [item for source in group if (item := _failed(recorder, source, states)) is not None]
     return found
+
+
+def _failed(recorder: Recorder, source: Source, states: States) -> FailedItem | None:
+    stage, reason, detail = failure(source, recorder.plan.nodes, states)
+    if source.key in recorder.changed:
+        stage, reason = "intake", "source-changed"
+        detail = f"{recorder.changed[source.key]} changed while the run used it; run again"
+    if stage is None or source.alias_of is not None:
+        return None
+    state = states.get(stage, {}).get(source.key)
+    return FailedItem(
+        source.id,
+        source.uri,
+        stage,
+        reason or "unknown",
+        detail or "",
+        permanent=state.permanent if state else False,
+        attempts=state.attempts if state else 1,
+    )
 
 
 def with_store(corpus: Corpus, store: Path) -> Corpus:

@@ -7,20 +7,24 @@ is in the table. What a stage has no value for is null, with the reason in `gaps
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct, structs
 
 from speechmill.core.columns import GAPS, SCORES, adds_rows_or_columns
 from speechmill.core.errors import WorkspaceError
-from speechmill.core.files import atomic, digest
+from speechmill.core.files import Digest, atomic
+from speechmill.core.groups import in_groups
 from speechmill.core.timebase import segment_id
 from speechmill.core.types import Canonical, Rights, Segment, Source, Transcript, Utterance
-from speechmill.formats.manifest import read_parquet, segment_schema, table_of, write_parquet, write_rows
+from speechmill.formats.manifest import arrow_schema, read_parquet, segment_schema, table_of
 from speechmill.stages import corrections
 
 if TYPE_CHECKING:  # filtering again needs neither, and plan imports every stage
@@ -66,18 +70,20 @@ class RecordingRow(Struct, frozen=True):
     detail: str | None
 
 
-def fingerprint(nodes: Sequence[Node], sources: Sequence[Source], states: States) -> str:
+def fingerprint(ledger: Ledger, nodes: Sequence[Node], sources: Sequence[Source]) -> str:
     """Name the table that these results make: it changes with any result, id or metadata in it."""
-    lines = [
-        msgspec.json.encode(
-            [
-                structs.replace(source, stamps=()),
-                [_outcome(states.get(node.name, {}).get(source.key)) for node in nodes],
-            ],
-        )
-        for source in sources
-    ]
-    return digest(*(node.fingerprint for node in nodes), *lines)[:16]
+    state = Digest(*(node.fingerprint for node in nodes))
+    for group in in_groups(sources):
+        states = _states(ledger, nodes, group)
+        for source in group:
+            outcomes = [_outcome(states[node.name].get(source.key)) for node in nodes]
+            state.add(msgspec.json.encode([structs.replace(source, stamps=()), outcomes]))
+    return state.hex()[:16]
+
+
+def _states(ledger: Ledger, nodes: Sequence[Node], sources: Sequence[Source]) -> dict[str, dict[str, State]]:
+    keys = {source.key for source in sources}
+    return {node.name: ledger.states(node.folder, keys) for node in nodes}
 
 
 def _outcome(state: State | None) -> str:
@@ -91,27 +97,49 @@ def score_names(nodes: Sequence[Node]) -> list[str]:
     return [column.removeprefix(SCORES) for node in nodes for column in node.writes if column.startswith(SCORES)]
 
 
-def build(ledger: Ledger, nodes: Sequence[Node], sources: Sequence[Source], states: States, folder: Path) -> str:
+def build(ledger: Ledger, nodes: Sequence[Node], sources: Sequence[Source], folder: Path) -> str:
     """Write `segments-<fp>.parquet` and `recordings-<fp>.parquet`; return the fingerprint. Done already: nothing."""
-    name = fingerprint(nodes, sources, states)
+    name = fingerprint(ledger, nodes, sources)
     segments, recordings = folder / f"segments-{name}.parquet", folder / f"recordings-{name}.parquet"
     if segments.exists() and recordings.exists():
         return name
     schema = segment_schema(score_names(nodes))
     schema = schema.remove(schema.get_field_index("drops"))
-    rows: list[RecordingRow] = []
-    with atomic(segments) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        waiting: list[Segment] = []
-        for begin in range(0, len(sources), RECORDINGS_AT_ONCE):
-            for row, found in _joined(ledger, nodes, sources[begin : begin + RECORDINGS_AT_ONCE], states):
-                rows.append(row)
-                waiting += found
-                if len(waiting) >= ROW_GROUP:
-                    writer.write_table(table_of(waiting, schema))
-                    waiting = []
-        writer.write_table(table_of(waiting, schema))
-    write_rows(recordings, rows, RecordingRow)
+    with _written(recordings, arrow_schema(RecordingRow)) as rows, _written(segments, schema) as rows_of_segments:
+        for group in in_groups(sources, RECORDINGS_AT_ONCE):
+            joined = list(_joined(ledger, nodes, group, _states(ledger, nodes, group)))
+            rows.add([row for row, _segments in joined])
+            rows_of_segments.add([segment for _row, segments in joined for segment in segments])
     return name
+
+
+class _Rows:
+    """Rows on their way into a table. Those that wait for the next row group wait as Arrow, which is small."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self._writer = writer
+        self._schema = schema
+        self._waiting = [schema.empty_table()]
+        self._count = 0
+
+    def add(self, rows: Sequence[Struct]) -> None:
+        self._waiting.append(table_of(rows, self._schema))
+        self._count += len(rows)
+        if self._count >= ROW_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        self._writer.write_table(pa.concat_tables(self._waiting))
+        self._waiting, self._count = [self._schema.empty_table()], 0
+
+
+@contextlib.contextmanager
+def _written(path: Path, schema: pa.Schema) -> Iterator[_Rows]:
+    """Yield what takes the rows of a new table."""
+    with atomic(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        rows = _Rows(writer, schema)
+        yield rows
+        rows.flush()
 
 
 def materialise(segments: Path, recordings: Path, decisions: Path, folder: Path) -> None:
@@ -131,7 +159,8 @@ def materialise(segments: Path, recordings: Path, decisions: Path, folder: Path)
                     raise ValueError(f"{decisions} does not belong to {segments}: ids differ after row {begin}")
                 out.write_table(group.append_column("drops", part["drops"]).cast(schema))
                 begin += group.num_rows
-    write_parquet(folder / "recordings.parquet", read_parquet(recordings))
+    with atomic(folder / "recordings.parquet") as temporary:
+        shutil.copyfile(recordings, temporary)
 
 
 def _joined(
@@ -141,7 +170,7 @@ def _joined(
     columns: dict[str, dict[str, Any]] = {key: {} for key in keys}
     for node in nodes:
         loaded = ledger.load(node.folder, keys, node.writes)
-        if any(state.ok and key in keys and key not in loaded for key, state in states.get(node.name, {}).items()):
+        if any(state.ok and key not in loaded for key, state in states[node.name].items()):
             raise StaleStates(f"a part of {node.folder} turned out to be corrupt; its results are made again")
         for key, found in loaded.items():
             columns[key] |= _fitting(node, found, columns[key])
