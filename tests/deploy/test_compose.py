@@ -66,7 +66,7 @@ def test_with_gpus_it_is_valid_too() -> None:
 def test_the_check_finds_mistakes(old: str, new: str) -> None:
     assert old in text()
     document = load(interpolate(text().replace(old, new), environment(FOLDER / "dtap/dev.env") | HERE))
-    with pytest.raises(ValueError, match="restrat|healthy"):
+    with pytest.raises(ValueError, match=r"restrat|healthy"):
         check(document)
 
 
