@@ -18,8 +18,9 @@ from speechmill.formats.flac import encode_flac
 from speechmill.formats.manifest import segment_schema, table_of, write_parquet, write_rows
 from speechmill.pipeline.events import Event, FailedItem, Summary, write_summary
 from speechmill.pipeline.report import write_report
-from speechmill.pipeline.report.facts import Facts, Group, Recordings, gather
+from speechmill.pipeline.report.facts import Facts, Group, gather
 from speechmill.pipeline.report.markup import json_text, tag
+from speechmill.pipeline.report.recordings import Recordings
 from speechmill.pipeline.report.samples import choose
 from speechmill.pipeline.segment_columns import SegmentColumns
 

@@ -22,6 +22,7 @@ from speechmill.core.files import atomic
 from speechmill.core.types import Segment
 
 SCHEMA_VERSION = "1"
+ROWS_AT_ONCE = 2048  # a row takes some KB as Python objects, and a tenth of that as Arrow or as a struct
 _VERSION_KEY = b"speechmill.schema"
 
 T = TypeVar("T")
@@ -82,7 +83,11 @@ def _versioned(schema: pa.Schema) -> pa.Schema:
 
 def table_of(rows: Sequence[msgspec.Struct], schema: pa.Schema) -> pa.Table:
     """Turn structs into a table of that schema."""
-    return pa.Table.from_pylist([msgspec.to_builtins(row) for row in rows], schema=schema)
+    tables = [schema.empty_table()]
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        some = [msgspec.to_builtins(row) for row in rows[begin : begin + ROWS_AT_ONCE]]
+        tables.append(pa.Table.from_pylist(some, schema=schema))
+    return pa.concat_tables(tables)
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
@@ -125,7 +130,10 @@ def write_rows(path: Path, rows: Sequence[msgspec.Struct], struct: type[msgspec.
 
 def read_rows(path: Path, struct: type[T]) -> list[T]:
     """Read structs from Parquet; maps come back as dicts."""
-    return msgspec.convert(read_parquet(path).to_pylist(maps_as_pydicts="strict"), list[struct])  # type: ignore[valid-type]
+    rows: list[T] = []
+    for batch in read_parquet(path).to_batches(max_chunksize=ROWS_AT_ONCE):
+        rows += msgspec.convert(batch.to_pylist(maps_as_pydicts="strict"), list[struct])  # type: ignore[valid-type]
+    return rows
 
 
 def write_jsonl(path: Path, rows: Iterable[msgspec.Struct]) -> None:

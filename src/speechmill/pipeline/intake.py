@@ -24,7 +24,8 @@ from speechmill.formats.manifest import read_rows, write_rows
 from speechmill.pipeline.batches import is_remote, read_batch
 from speechmill.pipeline.spec import Corpus, language_code
 
-SAVE_S = 30.0  # hashing a large archive takes a day; a crash must not cost more than this
+SAVE_S = 30.0  # hashing a large archive takes a day; a crash must not cost more than this,
+SAVES_SHARE = 20  # unless saving, which takes longer the more is known, took a twentieth of the time
 
 
 class Known(Struct, frozen=True):
@@ -44,6 +45,7 @@ class Memory:
         self.kept = kept  # False: nothing is written, for a dry run where there is no workspace yet
         self._path = path
         self._saved = time.monotonic()
+        self._wait_s = SAVE_S
         try:
             self._known = {row.uri: row for row in read_rows(path, Known)}
         except (FileNotFoundError, FormatError):  # a cache: what is lost is made again
@@ -60,7 +62,7 @@ class Memory:
         known = Known(str(path), status.st_size, status.st_mtime_ns, sha256_file(path), duration)
         self._known[str(path)] = known
         self._changed = True
-        if self.kept and time.monotonic() - self._saved > SAVE_S:
+        if self.kept and time.monotonic() - self._saved > self._wait_s:
             self.save()
         return known
 
@@ -76,10 +78,12 @@ class Memory:
 
     def save(self) -> None:
         """Write what was learnt."""
+        began = time.monotonic()
         if self._changed and self.kept:
             write_rows(self._path, list(self._known.values()), Known)
             self._changed = False
         self._saved = time.monotonic()
+        self._wait_s = max(SAVE_S, SAVES_SHARE * (self._saved - began))
 
     def duration(self, uri: str) -> float | None:
         """Return the duration that a file's container states, in seconds, if it was seen and states one."""

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from msgspec import Struct, structs
 
 from speechmill.core.errors import WorkspaceError
-from speechmill.formats.manifest import read_parquet
+from speechmill.core.groups import RECORDINGS_AT_ONCE
+from speechmill.formats.manifest import check_version
 from speechmill.pipeline import filter as filters
 from speechmill.pipeline.events import FailedItem, StageCount, Summary, read_summary
 from speechmill.pipeline.refilter import read_index
@@ -106,14 +109,25 @@ def _add_dataset(found: Overview, workspace: Workspace) -> None:
         read_index(workspace)
     except WorkspaceError:
         return
-    path = workspace.dataset / "segments.parquet"
-    funnel = filters.funnel(SegmentColumns(path).numbers("duration"), read_parquet(path, ["drops"])["drops"])
+    columns = SegmentColumns(workspace.dataset / "segments.parquet")
+    funnel = filters.funnel(columns.numbers("duration"), columns.drops())
     found.segments, found.segments_kept = funnel.segments, funnel.kept
     found.segment_h, found.kept_h = round(funnel.segments_hours, 4), round(funnel.kept_hours, 4)
     found.dropped = {loss.rule: round(loss.hours, 4) for loss in funnel.losses}
-    recordings = read_parquet(workspace.dataset / "recordings.parquet").to_pylist()
-    found.speech_h = round(sum(row["speech_s"] or 0.0 for row in recordings) / 3600, 4)
-    found.notes = [quiet for row in recordings for quiet in _notes(row)]
+    speech_s = 0.0
+    for row in _rows(workspace.dataset / "recordings.parquet"):
+        speech_s += row["speech_s"] or 0.0
+        found.notes += _notes(row)
+    found.speech_h = round(speech_s / 3600, 4)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield what of each recording is noted; never all of them at once."""
+    names = ("id", "uri", "audio", "alias_of", "failed_stage", "warnings", "num_segments", "speech_s", "transcript")
+    with pq.ParquetFile(path) as file:
+        check_version(path, file.schema_arrow)
+        for batch in file.iter_batches(RECORDINGS_AT_ONCE, columns=names):
+            yield from batch.to_pylist()
 
 
 def _notes(row: dict[str, object]) -> list[Quiet]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # filtering again needs neither, and plan imports every stage
 
 RECORDINGS_AT_ONCE = 128  # of an hour each, words and phones of 128 take some hundred MB
 ROW_GROUP = 100_000
+RECORDINGS_GROUP = 10_000  # rows of recordings: the report looks single ones up
 
 States = Mapping[str, "Mapping[str, State]"]  # node name -> item key -> state
 
@@ -105,7 +106,10 @@ def build(ledger: Ledger, nodes: Sequence[Node], sources: Sequence[Source], fold
         return name
     schema = segment_schema(score_names(nodes))
     schema = schema.remove(schema.get_field_index("drops"))
-    with _written(recordings, arrow_schema(RecordingRow)) as rows, _written(segments, schema) as rows_of_segments:
+    with (
+        _written(recordings, arrow_schema(RecordingRow), RECORDINGS_GROUP) as rows,
+        _written(segments, schema, ROW_GROUP) as rows_of_segments,
+    ):
         for group in in_groups(sources, RECORDINGS_AT_ONCE):
             joined = list(_joined(ledger, nodes, group, _states(ledger, nodes, group)))
             rows.add([row for row, _segments in joined])
@@ -116,8 +120,9 @@ def build(ledger: Ledger, nodes: Sequence[Node], sources: Sequence[Source], fold
 class _Rows:
     """Rows on their way into a table. Those that wait for the next row group wait as Arrow, which is small."""
 
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, most: int) -> None:
         self._writer = writer
+        self._most = most
         self._schema = schema
         self._waiting = [schema.empty_table()]
         self._count = 0
@@ -125,7 +130,7 @@ class _Rows:
     def add(self, rows: Sequence[Struct]) -> None:
         self._waiting.append(table_of(rows, self._schema))
         self._count += len(rows)
-        if self._count >= ROW_GROUP:
+        if self._count >= self._most:
             self.flush()
 
     def flush(self) -> None:
@@ -134,10 +139,10 @@ class _Rows:
 
 
 @contextlib.contextmanager
-def _written(path: Path, schema: pa.Schema) -> Iterator[_Rows]:
+def _written(path: Path, schema: pa.Schema, row_group: int) -> Iterator[_Rows]:
     """Yield what takes the rows of a new table."""
     with atomic(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        rows = _Rows(writer, schema)
+        rows = _Rows(writer, schema, row_group)
         yield rows
         rows.flush()
 

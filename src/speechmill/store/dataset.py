@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from speechmill.core.errors import AudioError, LostAudio, WorkspaceError
 from speechmill.core.stage import Samples
 from speechmill.core.types import Recording, Segment
-from speechmill.formats.manifest import read_parquet
 from speechmill.store.takedowns import taken_down
 
 ROWS_AT_ONCE = 8192  # about 10 MB of Python objects with words and phones
@@ -35,9 +34,12 @@ class Dataset:
     def recordings(self) -> dict[str, Recording]:
         """Every recording that was decoded and not taken down, by id."""
         withdrawn = taken_down(self.root)
-        rows = read_parquet(self._recordings).to_pylist()
-        found = [msgspec.convert(row, Recording) for row in rows if row["audio"] and row["id"] not in withdrawn]
-        return {recording.id: recording for recording in found}
+        found = {}
+        for batch in pq.ParquetFile(self._recordings).iter_batches(ROWS_AT_ONCE):
+            for row in batch.to_pylist():
+                if row["audio"] and row["id"] not in withdrawn:
+                    found[row["id"]] = msgspec.convert(row, Recording)
+        return found
 
     def segments(self, *, kept: bool = True) -> Iterator[Segment]:
         """Yield segments ordered by recording, channel and start; `kept=False` yields the dropped ones too.

@@ -15,8 +15,9 @@ from string import Template
 
 from speechmill.core.files import write_bytes
 from speechmill.pipeline.report import sections
-from speechmill.pipeline.report.facts import Recordings, gather
+from speechmill.pipeline.report.facts import gather
 from speechmill.pipeline.report.markup import Html, json_text, tag
+from speechmill.pipeline.report.recordings import Recordings
 from speechmill.pipeline.report.samples import collect
 from speechmill.pipeline.segment_columns import SegmentColumns
 

@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from speechmill.core.errors import WorkspaceError
 from speechmill.pipeline.arrow_numpy import integers, offsets_of
-from speechmill.pipeline.events import FailedItem, Summary, read_events, read_summary
+from speechmill.pipeline.events import EventFiles, FailedItem, Summary, read_summary
 from speechmill.pipeline.expressions import Floats, Truths, names_in
 from speechmill.pipeline.filter import TAKEN_DOWN, Funnel, Point, curve, drop_codes, funnel, round_thresholds
 from speechmill.pipeline.refilter import read_index
+from speechmill.pipeline.report.recordings import Recordings
 from speechmill.pipeline.scores import Score, describe
 from speechmill.pipeline.segment_columns import SegmentColumns
 from speechmill.store.made import Made
@@ -67,15 +65,15 @@ class Group(Struct, frozen=True):
     segments: int
 
 
-class Speed(Struct, frozen=True):
+class Speed(Struct):
     """What a stage cost, over every run."""
 
     stage: str
-    results: int
-    failed: int
-    audio_s: float
-    cpu_s: float
-    wall_s: float
+    results: int = 0
+    failed: int = 0
+    audio_s: float = 0.0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
 
 
 class Gap(Struct, frozen=True):
@@ -119,37 +117,13 @@ class Facts(Struct, frozen=True):
     models: tuple[Made, ...] = ()  # made from the corpus, that the newest run worked with
 
 
-class Recordings:
-    """The recordings of a dataset, by column; empty where nothing was decoded."""
-
-    def __init__(self, path: Path) -> None:
-        self._table = pq.read_table(path) if path.exists() else pa.table({"id": pa.array([], pa.string())})
-        self.num_rows: int = self._table.num_rows
-        self._at = {name: row for row, name in enumerate(self.column("id"))}
-
-    def column(self, name: str) -> list[Any]:
-        """Return a column's values; None for each row where the dataset doesn't have it."""
-        if name not in self._table.column_names:
-            return [None] * self.num_rows
-        return list(self._table[name].to_pylist())
-
-    def row(self, recording_id: str) -> dict[str, Any]:
-        """Return a whole row. Raises KeyError where there is none."""
-        place = self._at[recording_id]
-        return dict(self._table.slice(place, 1).to_pylist()[0])
-
-    def at(self, recording_id: str) -> int:
-        """Return the number of a recording's row, or -1."""
-        return self._at.get(recording_id, -1)
-
-
 def gather(workspace: Path, segments: SegmentColumns | None, recordings: Recordings) -> Facts:
     """Gather the facts of a workspace; `segments` is None where no segments were made."""
     run = latest_run(workspace)
     if run is None and segments is None and recordings.num_rows == 0:
         raise WorkspaceError(f"{workspace} holds no run to report on. Make one with: speechmill run CORPUS --out DIR")
-    audio, speech = recordings.column("audio"), recordings.column("speech_s")
-    mine = [row for row in range(recordings.num_rows) if audio[row] and not recordings.column("alias_of")[row]]
+    speech = recordings.column("speech_s")
+    mine = [row for row, is_mine in enumerate(recordings.decoded()) if is_mine]
     durations = recordings.column("duration")
     known = [speech[row] for row in mine if speech[row] is not None]
     table = _Segments(segments) if segments is not None else None
@@ -231,9 +205,9 @@ class _Segments:
 
     def groups(self, recordings: Recordings) -> dict[str, tuple[Group, ...]]:
         coded = self.columns.coded("recording_id")
-        rows = np.array([*(recordings.at(name) for name in coded.values), -1])[coded.codes]
-        rights = recordings.column("rights")
-        licences = [(one or {}).get("licence") or (one or {}).get("state") or "unstated" for one in rights]
+        rows = np.append(recordings.places(coded.values), -1)[coded.codes]
+        rights = zip(recordings.rights("licence"), recordings.rights("state"), strict=True)
+        licences = [licence or state or "unstated" for licence, state in rights]
         return {
             "speaker": self._own_or_recordings("speaker", recordings.column("speaker"), rows),
             "language": self._own_or_recordings("language", recordings.column("language"), rows),
@@ -324,16 +298,13 @@ def latest_run(workspace: Path) -> Summary | None:
 def _speeds(workspace: Path) -> tuple[Speed, ...]:
     totals: dict[str, Speed] = {}
     for folder in sorted((workspace / "runs").glob("*/")):
-        for event in read_events(folder):
-            old = totals.get(event.stage, Speed(event.stage, 0, 0, 0.0, 0.0, 0.0))
-            totals[event.stage] = Speed(
-                event.stage,
-                old.results + 1,
-                old.failed + (event.failed is not None),
-                old.audio_s + event.audio_s,
-                old.cpu_s + event.cpu_s,
-                old.wall_s + event.wall_s,
-            )
+        for event in EventFiles(folder).new():
+            total = totals.setdefault(event.stage, Speed(event.stage))
+            total.results += 1
+            total.failed += event.failed is not None
+            total.audio_s += event.audio_s
+            total.cpu_s += event.cpu_s
+            total.wall_s += event.wall_s
     return tuple(totals.values())
 
 
@@ -353,17 +324,12 @@ def _aliases(recordings: Recordings) -> tuple[tuple[str, str, str], ...]:
 
 
 def _attributions(recordings: Recordings) -> tuple[Attribution, ...]:
-    columns = (recordings.column(name) for name in ("id", "rights", "uri"))
+    fields = ("attribution", "title", "author", "licence", "state", "url")
+    columns = (recordings.column("id"), recordings.column("uri"), *(recordings.rights(field) for field in fields))
     return tuple(
-        Attribution(
-            name,
-            rights.get("title") or "",
-            rights.get("author") or rights["attribution"],
-            rights.get("licence") or rights["state"],
-            rights.get("url") or uri,
-        )
-        for name, rights, uri in zip(*columns, strict=True)
-        if rights and rights.get("attribution")
+        Attribution(name, title or "", author or attribution, licence or state or "", url or uri)
+        for name, uri, attribution, title, author, licence, state, url in zip(*columns, strict=True)
+        if attribution
     )
 
 

@@ -21,8 +21,8 @@ from speechmill.core.stage import Samples
 from speechmill.core.types import Recording, Segment
 from speechmill.pipeline.filter import drop_codes
 from speechmill.pipeline.report.charts import waveform
-from speechmill.pipeline.report.facts import Recordings
 from speechmill.pipeline.report.markup import Html
+from speechmill.pipeline.report.recordings import Recordings
 from speechmill.pipeline.segment_columns import SegmentColumns
 from speechmill.store.dataset import Dataset
 
