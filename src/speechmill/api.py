@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from speechmill.core.errors import ConfigError
-from speechmill.engines.local import LocalEngine
+from speechmill.engines import make
 from speechmill.pipeline import run as pipeline
 from speechmill.pipeline import spec
 from speechmill.pipeline.batches import is_remote
@@ -61,20 +61,24 @@ def run(
     settings: Mapping[str, Any] | None = None,
     workers: int | None = None,
     memory_mb: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
     options: Options | None = None,
     observer: Observer | None = None,
     crawling: Crawling | None = None,
 ) -> Summary:
     """Make the dataset of a corpus file or a folder of audio; going on where an earlier call was cut off.
 
-    workers: processes, None for one per core; memory_mb: the most that each may take. The workers are spawned,
-    so a script calls this under `if __name__ == "__main__":`. Remote sources are crawled first, for what can be had
-    now. Raises ConfigError or WorkspaceError where it can't run; what fails in single recordings is in the Summary.
+    workers: processes, None for one per core; memory_mb: the most that each may take. engine: local, dask or ray;
+    address: of a cluster that runs already. Processes are spawned, so a script calls this under
+    `if __name__ == "__main__":`. Remote sources are crawled first, for what can be had now. Raises ConfigError or
+    WorkspaceError where it can't run; what fails in single recordings is in the Summary.
     """
     corpus = corpus_of(source, out, settings)
+    runs_on = make(engine, workers, memory_mb, address)
     if has_remote(corpus) and crawl_corpus(corpus, crawling or Crawling(wait=False)).ending == "interrupted":
         raise KeyboardInterrupt
-    summary = pipeline.run(corpus, LocalEngine(workers, memory_mb), options, observer)
+    summary = pipeline.run(corpus, runs_on, options, observer)
     if has_remote(corpus):
         retain(corpus)
     return summary

@@ -45,6 +45,8 @@ LISTS = ("transcript", "quality", "export")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
 @click.option("--retrain", is_flag=True, help="Make models from the corpus anew, and use these from now on.")
 @click.option("--no-crawl", is_flag=True, help="Ask no remote source; use what was crawled before.")
+@click.option("--engine", "engine_name", default="local", show_default=True, help="Where it runs: local, dask, ray.")
+@click.option("--address", help="Of a cluster that runs: tcp://HOST:8786, auto, ray://HOST:10001; default: our own.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one per core.")
 @click.option("--memory", "memory_mb", type=click.IntRange(min=256), help="MB that each worker may take.")
 @click.option("--timeout", "timeout_s", type=float, help="Seconds for one recording; default: by length and stages.")
@@ -65,6 +67,8 @@ def command(
     retry_failed: bool,
     retrain: bool,
     no_crawl: bool,
+    engine_name: str,
+    address: str | None,
     workers: int | None,
     memory_mb: int | None,
     timeout_s: float | None,
@@ -82,12 +86,11 @@ def command(
     speechmill run corpus.yaml --dry-run
     speechmill run corpus.yaml --dry-run --cluster --hours 1000
     """
-    from speechmill import api
-    from speechmill.engines.local import LocalEngine
+    from speechmill import api, engines
     from speechmill.pipeline import run as pipeline
 
     corpus = api.corpus_of(source, out, _settings({**shorthands, "filter": filter_}, settings))
-    engine = LocalEngine(workers, memory_mb)
+    engine = engines.make(engine_name, workers, memory_mb, address)
     if cluster:
         return show_scales(corpus, sizes, prices, as_json)
     if dry_run:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this machine has for workers, and what a run took of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+import psutil
+
+MEMORY_SHARE = 0.8  # of what is free, divided among the workers
+LEAST_MB = 1024
+MEASURE_S = 0.5
+
+
+def usable_cores() -> int:
+    """Cores this process may use: a container's or a batch system's share, not the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_mb(workers: float) -> int:
+    """Return what each of so many workers on this machine may take of its memory."""
+    free_mb = psutil.virtual_memory().available * MEMORY_SHARE / 2**20
+    return max(LEAST_MB, int(free_mb / max(workers, 1)))
+
+
+class Meter:
+    """The most memory that this process and all below it had together, as far as looked."""
+
+    def __init__(self) -> None:
+        self.peak_rss_mb = 0.0
+
+    def measure(self) -> None:
+        """Look now."""
+        total = 0
+        me = psutil.Process()
+        for process in (me, *me.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+        self.peak_rss_mb = max(self.peak_rss_mb, total / 2**20)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Look every half second meanwhile."""
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not stop.wait(MEASURE_S):
+                self.measure()
+
+        thread = threading.Thread(target=watch, daemon=True, name="memory")
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
