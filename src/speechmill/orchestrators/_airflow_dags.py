@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from airflow.sdk import (
     DAG,
@@ -26,6 +27,7 @@ from speechmill.orchestrators._airflow_callbacks import Tell
 from speechmill.orchestrators._airflow_operators import PLANNED, GiveOperator, PathSensor, SpeechmillOperator
 from speechmill.orchestrators._airflow_pods import executor_config
 from speechmill.orchestrators._airflow_pools import pool_of
+from speechmill.orchestrators._airflow_words import slug
 from speechmill.pipeline.flow import Flow, Step, asset, flows
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
 from speechmill.pipeline.spec import Corpus
@@ -48,9 +50,9 @@ class _Builder:
         self._corpus = corpus
         self._options = corpus.orchestrate
         self._flow = flow
-        self._name = f"{corpus.name}_{flow.name}"
-        self._given = Asset(name=asset(corpus, flow.gives))
-        self._follows = Asset(name=asset(corpus, flow.starts_after)) if flow.starts_after else None
+        self._name = f"{slug(corpus.name)}_{flow.name}"
+        self._given = _asset(corpus, flow.gives)
+        self._follows = _asset(corpus, flow.starts_after) if flow.starts_after else None
         self._planner = next((step.name for step in flow.steps if step.command[0] == "plan"), None)
         self._executors = conf.get("core", "executor")
         self._made: dict[str, Any] = {}
@@ -62,7 +64,7 @@ class _Builder:
             description=self._flow.title,
             schedule=self._schedule(),
             start_date=_day(options.start_date),
-            catchup=options.catchup,
+            catchup=options.catchup and self._flow.name == "label",  # another crawl or export of today is no past one
             max_active_runs=1,  # two at once would only do the same twice
             max_active_tasks=options.parallel,
             deadline=self._deadline(),
@@ -124,7 +126,7 @@ class _Builder:
             "task_id": step.name,
             "command": list(step.command),
             "program": options.command,
-            "corpus": (self._corpus.name, str(self._corpus.path)),
+            "corpus": (slug(self._corpus.name), str(self._corpus.path)),
             "standing": standing(self._corpus),
             "planner": self._planner,
             "catchup": options.catchup,
@@ -154,6 +156,10 @@ class _Builder:
             doc_md=f"Tells that there are new {self._flow.gives}, and in which run.",
         )
         made >> give
+
+
+def _asset(corpus: Corpus, given: str) -> Asset:
+    return Asset(name=quote(asset(corpus, given), safe=":/"))  # Airflow takes ASCII only
 
 
 def _for_every_task(options: OrchestrateOptions) -> dict[str, Any]:

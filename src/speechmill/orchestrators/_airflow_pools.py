@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from speechmill.orchestrators._airflow_words import slug
 from speechmill.pipeline.flow import Step, flows
 from speechmill.pipeline.spec import Corpus
 
@@ -33,7 +34,7 @@ def pool_of(corpus: Corpus, step: Step) -> str:
 
 
 def workspace_pool(corpus: Corpus) -> str:
-    return f"speechmill_hold_{corpus.name}"
+    return f"speechmill_hold_{slug(corpus.name)}"
 
 
 def holds(step: Step) -> bool:

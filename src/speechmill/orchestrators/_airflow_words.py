@@ -6,6 +6,7 @@ Nothing here needs Airflow.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -42,6 +43,15 @@ class Share(Struct, frozen=True):
 
     run: str
     shards: str
+
+
+def slug(name: str) -> str:
+    """Return a corpus's name as Airflow takes it for a DAG, a pool or a Variable.
+
+    >>> slug("Bản tin 6h")
+    'Bản_tin_6h'
+    """
+    return re.sub(r"[^\w.-]", "_", name)
 
 
 def asked(params: Mapping[str, Any]) -> Asked:
