@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from speechmill.cli.output import hours, print_json, print_table
+from speechmill.core.errors import ConfigError, WorkspaceError
 
 if TYPE_CHECKING:
+    from speechmill.cli.watch_views import View
     from speechmill.pipeline.overview import Overview
     from speechmill.store.made import Made
 
@@ -20,19 +22,52 @@ FAILURES_SHOWN = 20
 @click.command("status")
 @click.argument("workspace", type=click.Path(path_type=Path), default=Path("workspace"))
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
-def command(workspace: Path, as_json: bool) -> None:
+@click.option("--watch", "watching", is_flag=True, help="Show the last run until it ends: l, g, t change the view.")
+@click.option("--view", type=click.Choice(["list", "graph", "timeline"]), help="How to show the last run.")
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Write list, graph and timeline as one page.")
+@click.option("--every", "every_s", type=click.FloatRange(0.2), default=2.0, show_default=True, help="Seconds.")
+def command(
+    workspace: Path, as_json: bool, watching: bool, view: View | None, page: Path | None, every_s: float
+) -> None:
     """Show what WORKSPACE holds: the last run, the funnel, what failed and why.
 
     \b
     speechmill status ./workspace --json
+    speechmill status ./workspace --watch --view timeline
+    speechmill status ./workspace --html run.html
     """
     from speechmill.pipeline.overview import overview
 
+    if watching or view or page:
+        if as_json:
+            raise ConfigError("--json is of a workspace as it is: leave --watch, --view and --html out")
+        _show_run(workspace, watching, view, page, every_s)
+        return
     found = overview(workspace)
     if as_json:
         print_json(found)
     else:
         show(found)
+
+
+def _show_run(workspace: Path, watching: bool, view: View | None, page: Path | None, every_s: float) -> None:
+    """Show the last run by what its workers tell, as it goes on."""
+    from speechmill.cli import watch
+    from speechmill.pipeline.following import Followed
+    from speechmill.store.workspace import Workspace
+    from speechmill.telemetry.page import write_page
+
+    folder = Workspace.open(workspace).latest_run()
+    if folder is None:
+        raise WorkspaceError(f"{workspace} has had no run yet")
+    if watching:
+        watch.watch(folder, view or "list", every_s, page)
+    elif view:
+        watch.show(folder, view)
+    if page is not None:
+        if not watching:
+            write_page(Followed(folder), page)
+        click.echo(page)
 
 
 def show(found: Overview) -> None:
