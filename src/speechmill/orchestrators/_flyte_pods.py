@@ -8,6 +8,7 @@ from typing import Any
 from kubernetes import client
 
 from speechmill.orchestrators._flyte_work import Work
+from speechmill.pipeline.flow import CORPUS
 
 USER = 10001  # of our images
 SECRET = "speechmill"  # a Secret of the namespace, whose keys are environment variables: PGPASSWORD, S3 keys
@@ -24,7 +25,7 @@ def pod(work: Work) -> tuple[Any, dict[str, str]]:
     container = client.V1Container(
         name="primary",
         volume_mounts=mounts,
-        env_from=_secrets() if "{corpus}" in work.step.command else None,
+        env_from=_secrets() if CORPUS in work.step.command else None,
         security_context=client.V1SecurityContext(
             allow_privilege_escalation=False,
             read_only_root_filesystem=True,

@@ -23,7 +23,7 @@ from msgspec import Struct, structs
 
 from speechmill.core.files import digest, write_bytes
 from speechmill.pipeline import run as pipeline
-from speechmill.pipeline.flow import Flow, Step
+from speechmill.pipeline.flow import CORPUS, Flow, Step
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
 from speechmill.pipeline.pending import pending
 from speechmill.pipeline.record import Recorder, Silent
@@ -54,13 +54,20 @@ class Work(Struct, frozen=True, omit_defaults=True):
         return first
 
 
-def works(corpus: str, flow: Flow, options: OrchestrateOptions) -> dict[str, Work]:
-    """Return the tasks of a flow by the names of its steps."""
-    stages = tuple(name for step in flow.steps if step.over_shards for name in _stages(step))
+def works(corpus: str, flow: Flow, options: OrchestrateOptions, settings: Sequence[str] = ()) -> dict[str, Work]:
+    """Return the tasks of a flow by the names of its steps. settings: FIELD=VALUE, over what the corpus file says."""
+    stages = tuple(dict.fromkeys(name for step in flow.steps if step.over_shards for name in _stages(step)))
     return {
-        step.name: Work(corpus, flow.name, step, options, stages if step.command[0] == "plan" else ())
+        step.name: Work(corpus, flow.name, _set(step, settings), options, stages if step.command[0] == "plan" else ())
         for step in flow.steps
     }
+
+
+def _set(step: Step, settings: Sequence[str]) -> Step:
+    """Add settings to a step that reads the corpus file; a run that is there is as it was planned."""
+    if CORPUS not in step.command or NEWEST in step.command:
+        return step
+    return structs.replace(step, command=(*step.command, *(word for one in settings for word in ("--set", one))))
 
 
 def _stages(step: Step) -> list[str]:

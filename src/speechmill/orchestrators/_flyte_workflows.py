@@ -71,20 +71,21 @@ class _Workflow(PythonFunctionWorkflow):  # type: ignore[misc]
         self._name = name
 
 
-def made_of(name: str, corpus: Corpus, place: str) -> Made:
+def made_of(name: str, corpus: Corpus, place: str, settings: Sequence[str]) -> Made:
     """Return workflows and launch plans of a corpus.
 
     name: what theirs begin with. place: where tasks find the corpus file, unless an execution is told otherwise.
+    settings: FIELD=VALUE, over what that file says.
     """
     options, found = corpus.orchestrate, {flow.name: flow for flow in flows(corpus)}
-    made = _Makes(name, options, place)
-    workflows = {name: made.flow(flow) for name, flow in found.items()}
-    chains = {name: _onward(name, list(found), options.schedules) for name in options.schedules if name in found}
+    made = _Makes(name, options, place, settings)
+    workflows = {flow.name: made.flow(flow) for flow in found.values()}
+    chains = {first: _onward(first, list(found), options.schedules) for first in options.schedules if first in found}
     workflows["everything"] = made.chain("everything", workflows, list(found))
     workflows["by_date"] = made.by_date(workflows, chains.get("label", ["label", "align"]))
-    for name, chain in chains.items():
+    for first, chain in chains.items():
         if len(chain) > 1:
-            workflows[f"{name}_onward"] = made.chain(f"{name}_onward", workflows, chain)
+            workflows[f"{first}_onward"] = made.chain(f"{first}_onward", workflows, chain)
     return Made(workflows, launch_plans(name, options, workflows))
 
 
@@ -98,15 +99,16 @@ def _onward(name: str, names: Sequence[str], scheduled: Collection[str]) -> list
 class _Makes:
     """Makes the workflows of one corpus."""
 
-    def __init__(self, name: str, options: OrchestrateOptions, place: str) -> None:
+    def __init__(self, name: str, options: OrchestrateOptions, place: str, settings: Sequence[str]) -> None:
         self._name = name
         self._options = options
         self._place = place
+        self._settings = settings
 
     def flow(self, flow: Flow) -> Any:
         """Return a flow as a workflow."""
         make = {"crawl": self._crawl, "label": self._label, "align": self._align}[flow.name]
-        return make(flow, _Graph(self._name, flow, self._options))
+        return make(flow, _Graph(flow, works(self._name, flow, self._options, self._settings)))
 
     def _crawl(self, flow: Flow, graph: _Graph) -> Any:
         place = self._place
@@ -182,10 +184,10 @@ def _one_by_one(
 class _Graph:
     """The tasks of a flow, and what follows what."""
 
-    def __init__(self, corpus: str, flow: Flow, options: OrchestrateOptions) -> None:
+    def __init__(self, flow: Flow, todo: Mapping[str, Work]) -> None:
         self._flow = flow
         self._tasks: dict[str, Any] = {}
-        for name, work in works(corpus, flow, options).items():
+        for name, work in todo.items():
             task = StepTask(work)
             self._tasks[name] = MappedStep(task) if work.kind == "shards" else task
             if work.step.when is not None:

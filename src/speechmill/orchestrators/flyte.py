@@ -65,15 +65,18 @@ CAPABILITIES: Mapping[Feature, Capability] = {
 }
 
 
-def workflows_from(source: str | os.PathLike[str], at: str | None = None) -> dict[str, Any]:
+def workflows_from(
+    source: str | os.PathLike[str], settings: Mapping[str, Any] | None = None, at: str | None = None
+) -> dict[str, Any]:
     """Return workflows and launch plans of a corpus file by name, for a module's variables.
 
-    at: where tasks find the corpus file; None: where it is now. Raises ConfigError, Unsupported.
+    settings: dotted field -> value, over what the file says. at: where tasks find it; None: where it is now.
+    Raises ConfigError, Unsupported.
 
         globals().update(workflows_from("/data/corpus.yaml"))
     """
     path = Path(source).resolve()
-    return workflows_of(spec.load(path), at or str(path))
+    return workflows_of(spec.load(path, settings), at or str(path))
 
 
 def workflows_of(corpus: Corpus, at: str) -> dict[str, Any]:
@@ -81,7 +84,8 @@ def workflows_of(corpus: Corpus, at: str) -> dict[str, Any]:
     from speechmill.orchestrators._flyte_workflows import made_of
 
     _check(corpus)
-    made = made_of(_variable(corpus.name), corpus, at)
+    settings = [f"{field}={json.dumps(value)}" for field, value in _settings(corpus).items()]
+    made = made_of(_variable(corpus.name), corpus, at, settings)
     return {**made.workflows, **made.launch_plans}
 
 
@@ -93,21 +97,32 @@ def restored(written: str, base: str) -> Corpus:
 def render(corpus: Corpus, folder: Path) -> list[Path]:
     """Write a module for pyflyte, and the corpus file that its tasks want to find on the volume."""
     _check(corpus)
-    name = _variable(corpus.name)
+    name, raw = _variable(corpus.name), {**_aligner(corpus), **corpus.raw}
     place = f"{corpus.orchestrate.volume.path.rstrip('/')}/{name}.yaml"
     module, file = folder / f"{name}_flyte.py", folder / f"{name}.yaml"
     text = _MODULE.format(
         name=json.dumps(corpus.name, ensure_ascii=False),
         flows=" -> ".join(flow.name for flow in flows(corpus)),
-        corpus=msgspec.json.format(msgspec.json.encode(corpus.raw), indent=1).decode(),
+        corpus=msgspec.json.format(msgspec.json.encode(raw), indent=1).decode(),
         base=str(corpus.base.resolve()),
         at=place,
         file=file.name,
         module=module.stem,
     )
     module.write_text(text, encoding="utf-8")
-    file.write_text(yaml.safe_dump(corpus.raw, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    file.write_text(yaml.safe_dump(raw, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return [module, file]
+
+
+def _settings(corpus: Corpus) -> dict[str, Any]:
+    """Return what was set over the corpus file, and the aligner. How it is run is in the tasks already."""
+    changed = {field: value for field, value in corpus.settings.items() if not field.startswith("orchestrate.")}
+    return {**_aligner(corpus), **changed}
+
+
+def _aligner(corpus: Corpus) -> dict[str, str]:
+    """Return the aligner that was found, where none is named: which that is depends on what is installed here."""
+    return {} if "align" in corpus.raw else {"align": corpus.align.backend if corpus.align else "none"}
 
 
 def _check(corpus: Corpus) -> None:
