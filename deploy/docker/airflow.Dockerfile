@@ -12,7 +12,9 @@ COPY deploy/airflow/requirements.txt requirements.txt
 RUN python -m venv /opt/airflow-venv \
     && /opt/airflow-venv/bin/pip install --no-cache-dir --no-compile -r requirements.txt
 COPY src src
-RUN /opt/airflow-venv/bin/pip install --no-cache-dir --no-compile -c requirements.txt .
+# Its own command goes: tasks must find the whole one, though Airflow's Python comes first on PATH.
+RUN /opt/airflow-venv/bin/pip install --no-cache-dir --no-compile -c requirements.txt . \
+    && rm /opt/airflow-venv/bin/speechmill
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="speechmill with Apache Airflow" org.opencontainers.image.licenses="Apache-2.0"
@@ -20,8 +22,8 @@ USER 0
 RUN install --directory --owner=10001 --group=10001 /opt/airflow /logs
 COPY --from=build /opt/airflow-venv /opt/airflow-venv
 COPY deploy/airflow/airflow.cfg deploy/airflow/initialise.py deploy/airflow/webserver_config.py /etc/airflow/
-COPY --chmod=0755 deploy/docker/airflow-health /usr/local/bin/airflow-health
-ENV PATH=${PATH}:/opt/airflow-venv/bin \
+COPY --chmod=0755 deploy/docker/airflow-health deploy/docker/airflow-init /usr/local/bin/
+ENV PATH=/opt/airflow-venv/bin:${PATH} \
     AIRFLOW_HOME=/opt/airflow \
     AIRFLOW_CONFIG=/etc/airflow/airflow.cfg \
     AIRFLOW__FAB__CONFIG_FILE=/etc/airflow/webserver_config.py \
