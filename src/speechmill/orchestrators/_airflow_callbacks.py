@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.sdk import BaseNotifier
 
-EVENTS = {"failed": "failed", "late": "is not done by its deadline"}
+EVENTS = {"failed": "failed", "late": "is not done by the deadline"}
 
 
 class Tell(BaseNotifier):  # type: ignore[misc]
@@ -92,4 +92,5 @@ def message(event: str, flow: str, context: Mapping[str, Any]) -> dict[str, str]
     if (deadline := context.get("deadline")) is not None:
         told["deadline"] = str(deadline["deadline_time"])
     because = f": {told['reason']}" if "reason" in told else ""
-    return told | {"text": f"{flow} {EVENTS[event]}{because} (DAG run {run_id})"}
+    by = f" of {told['deadline']}" if "deadline" in told else ""
+    return told | {"text": f"{flow} {EVENTS[event]}{by}{because} (DAG run {run_id})"}
