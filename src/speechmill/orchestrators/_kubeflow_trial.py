@@ -11,15 +11,17 @@ thresholds that let through what nobody said. The corpus recognises its speech; 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from speechmill import api
 from speechmill.measures.wer import tokens, wer
-from speechmill.pipeline.spec import Corpus
+from speechmill.orchestrators._command import FAILED
+from speechmill.pipeline import spec
 from speechmill.sources._tables import read_transcripts
 from speechmill.store.dataset import Dataset
 
@@ -35,8 +37,6 @@ class Score(Struct, frozen=True):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and score; the status is the run's."""
-    from speechmill.cli.output import parse_settings
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("truth", type=Path, help="a table with the columns file and text")
@@ -44,12 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="FIELD=VALUE")
     asked = parser.parse_args(arguments)
-    settings = parse_settings(asked.settings)
-    summary = api.run(asked.corpus, asked.out, settings=settings, workers=asked.workers)
-    corpus: Corpus = api.corpus_of(asked.corpus, asked.out, settings)
-    found = score(Dataset(asked.out), read_transcripts(asked.truth), corpus.language)
+    words = [sys.executable, "-m", "speechmill", "run", asked.corpus, "--out", asked.out, "--workers", asked.workers]
+    settings = [word for setting in asked.settings for word in ("--set", setting)]
+    done = subprocess.run([*map(str, words), *settings], stdout=sys.stderr, check=False)
+    if done.returncode not in (0, FAILED):
+        return done.returncode
+    found = score(Dataset(asked.out), read_transcripts(asked.truth), spec.load(asked.corpus).language)
     print(*(f"{name}={getattr(found, name)}" for name in found.__struct_fields__), sep="\n", flush=True)
-    return summary.exit_status or 0
+    return done.returncode
 
 
 def score(dataset: Dataset, truth: Mapping[str, str], language: str | None) -> Score:
