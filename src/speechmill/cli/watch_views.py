@@ -169,7 +169,7 @@ def _timeline(run: Followed, width: int) -> Iterator[RenderableType]:
         yield Text(f"and {more} more, of workers that were busy before", "dim")
     legend = Text()
     for name in letters:
-        legend.append(f" {letters[name]} ", f"black on {colours[name]}").append(f" {name}  ")
+        legend.append(f"\u00a0{letters[name]}\u00a0", f"black on {colours[name]}").append(f"\u00a0{name}  ")
     yield legend
 
 
