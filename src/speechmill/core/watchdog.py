@@ -8,6 +8,7 @@ environment variable whom not to outlive, and sees to it itself.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -45,7 +46,9 @@ def end_with_others() -> None:
 def _end_with(numbers: Sequence[int]) -> None:
     while all(_lives(number) for number in numbers):
         time.sleep(ENDS_WITH_S)
-    os._exit(ORPHANED)  # its workers watch it in turn
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # all that it has started
+    os._exit(ORPHANED)
 
 
 def _lives(number: int) -> bool:
