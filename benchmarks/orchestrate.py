@@ -5,7 +5,7 @@
 last. `exec`, `airflow_local`, `airflow_celery`, `kfp_local`: the label flow of a workspace in which everything is done,
 so that nothing is left but to start tasks and to see that. It is run for few shards and for many; the difference is
 what a shard takes: five mapped tasks, two at once (`exec`: the same commands by hand, one after another). A shard is an
-hour of audio: 60 recordings of a minute. Airflow is a real one, with PostgreSQL and StatsD, started by scripts/platform.
+hour of audio: 60 recordings of a minute. Airflow is a real one with PostgreSQL, as scripts/platform starts it.
 
 The baseline is the work of the default job (recognition, diarization, DNSMOS, alignment) on a recording of a minute,
 measured in the same run; `ratio` is the share of that. Goals: `local` 200 microseconds; all shares 0.02 at most.
