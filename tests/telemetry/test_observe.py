@@ -194,3 +194,15 @@ def test_exec_measures_its_shard_and_logs_each_recording(tone_corpus, tmp_path):
     assert len({line["recording"] for line in vad}) == 2
     assert {(line["level"], line["message"], line["shard"]) for line in vad} == {("info", "vad done", "00000")}
     assert all(line["worker"].count(":") == 1 for line in vad)
+
+
+def test_what_ends_a_command_is_a_line_of_the_log_too(tmp_path):
+    refused = run("exec", "--run", tmp_path, SPEECHMILL_LOG="json")
+    [line] = refused.stderr.splitlines()
+    assert refused.returncode == 2
+    assert {**json.loads(line), "time": ""} == {
+        "time": "",
+        "level": "error",
+        "message": f"{tmp_path} is not a run; name WORKSPACE/runs/ID",
+    }
+    assert run("exec", "--run", tmp_path).stderr.startswith("speechmill: ")

@@ -95,10 +95,10 @@ def main() -> None:
         error.show()
         status = 2
     except SpeechmillError as error:
-        click.echo(f"speechmill: {error}", err=True)
+        _say(f"{error}")
         status = 2
     except OSError as error:
-        click.echo(f"speechmill: {describe(error)}", err=True)
+        _say(describe(error))
         status = 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
@@ -107,6 +107,15 @@ def main() -> None:
         traceback.print_exc()
         status = 2
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _say(error: str) -> None:
+    if os.environ.get("SPEECHMILL_LOG") == "json":
+        from speechmill.telemetry.logs import JsonLog
+
+        JsonLog().note(error, "error")
+    else:
+        click.echo(f"speechmill: {error}", err=True)
 
 
 def describe(error: OSError) -> str:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _LOG = "SPEECHMILL_LOG"
 
 
-def _remember(context: click.Context, _parameter: click.Parameter, value: str) -> None:
-    context.meta[_LOG] = value
+def _remember(_context: click.Context, _parameter: click.Parameter, value: str) -> None:
+    os.environ[_LOG] = value  # for what ends the command too; see speechmill.cli.main
 
 
 log_format = click.option(
@@ -37,6 +37,4 @@ def observed(observer: Observer) -> Observer:
     """
     from speechmill.telemetry.observe import observed as watched
 
-    context = click.get_current_context()
-    environment = {**os.environ, _LOG: context.meta.get(_LOG, "text")}
-    return context.with_resource(watched(observer, environment))
+    return click.get_current_context().with_resource(watched(observer))

@@ -43,9 +43,9 @@ class JsonLog:
         self._file = file
         self._run = self._shards = ""
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, level: Level = "info") -> None:
         whole = text.encode(errors="replace").decode()  # a path that is no UTF-8 has lone surrogates
-        self._write(Line(_now(), "info", whole, self._run, self._shards))
+        self._write(Line(_now(), level, whole, self._run, self._shards))
 
     def scope(self, scope: Scope) -> None:
         self._run, self._shards = scope.folder.name, shard_label(scope.shards)
