@@ -38,7 +38,7 @@ def draw_graph(nodes: Sequence[Node], stages: Sequence[StageRow], at_work: Mappi
         *parts,
         class_="graph",
         viewBox=f"0 0 {number(width)} {number(height)}",
-        style=f"min-width:{width / 2:.0f}px",
+        style=f"min-width:{0.75 * width:.0f}px",
     )
 
 

@@ -86,7 +86,7 @@ def _tiles(run: Followed) -> Html:
     tiles = [
         ("Recordings through", f"{board.through:,}", f"of {board.recordings:,}", "main"),
         ("Audio", duration(run.audio_s / 3600), "in these recordings", None),
-        ("Failed", f"{len(board.failures):,}", "and not got through since", "bad" if board.failures else None),
+        ("Failed", f"{len(board.failures):,}", "in this run", "bad" if board.failures else None),
         ("Took" if run.summary else "Since it began", duration((run.ended - run.started) / 3600), "", None),
         ("Workers", f"{len(lanes.names):,}", busy, None),
     ]
