@@ -2,10 +2,12 @@
 """A corpus of many recordings, from planning to the report: seconds and memory of every command, at two sizes.
 
 Stub audio, real ledger: recordings are distinct WAV files of 50 ms, found, hashed and keyed for real; the stages'
-results come from an engine that answers at once, so what is timed is planning, ledger, join, filter and report. One
-shard is done by the real `speechmill exec`. The run is killed half-way (no handler runs) and resumed. Every command
-is a process of its own; memory is that process's peak, without the interpreter and imports. What flat memory means
-stands in `bytes_per_recording`: how much the peak grows from the smaller corpus to the larger.
+results come from an engine that answers at once, so what is timed is planning, ledger, join, filter and report. The
+run is killed half-way (no handler runs) and resumed. What an orchestrator runs is planned in shards of 20 recordings,
+as of three minutes each: 5,000 shards of 100,000 recordings; one of them is done by the real `speechmill exec`.
+Every command is a process of its own; memory is that process's peak, without the interpreter and what it imports
+first. What flat memory means stands in `bytes_per_recording`: how much the peak grows from the smaller corpus to the
+larger. Seconds are the wall's, `cpu_s` is what the process itself took.
 
 Run it with: python benchmarks/scale.py [--recordings 100000] [--shard-recordings 20]
 """
@@ -73,9 +75,10 @@ def row(name: str, sizes: tuple[int, int], small: dict[str, Any], large: dict[st
         "unit": "s",
         "ours": large["seconds"],
         "recordings": many,
+        "cpu_s": large["cpu_s"],
         "us_per_recording": round(large["seconds"] / many * 1e6, 1),
         "peak_mb": large["peak_mb"],
-        "smaller": {"recordings": few, "seconds": small["seconds"], "peak_mb": small["peak_mb"]},
+        "smaller": {"recordings": few, **{key: small[key] for key in ("seconds", "cpu_s", "peak_mb")}},
         "bytes_per_recording": round((large["peak_mb"] - small["peak_mb"]) * 2**20 / (many - few)),
         "machine": f"{platform.machine()}, {psutil.cpu_count()} CPUs, Python {platform.python_version()}",
     }
@@ -87,7 +90,7 @@ def measure(folder: Path, recordings: int, shard_recordings: int) -> dict[str, d
     found = {}
     for name, phase, status in STEPS:
         found[name] = phase_in_a_process(phase, folder, recordings, shard_recordings, status)
-        told = f"{found[name]['seconds']:8.2f} s  {found[name]['peak_mb']:7.1f} MB"
+        told = "{seconds:8.2f} s {cpu_s:8.2f} s CPU {peak_mb:7.1f} MB".format(**found[name])
         print(f"{recordings:>8} recordings  {name:<12} {told}", file=sys.stderr, flush=True)
     check(folder, recordings)
     return found
@@ -114,7 +117,7 @@ def phase_in_a_process(phase: str, folder: Path, recordings: int, shard: int, st
     if done.returncode != status:
         raise SystemExit(f"{phase} ended with status {done.returncode}, not {status}")
     if status:
-        return {"seconds": round(time.perf_counter() - began, 2), "peak_mb": 0.0}
+        return {"seconds": round(time.perf_counter() - began, 2), "cpu_s": 0.0, "peak_mb": 0.0}
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
@@ -131,43 +134,43 @@ def check(folder: Path, recordings: int) -> None:
 def timed(work: Callable[[], Any]) -> dict[str, Any]:
     """Return seconds and peak memory of some work, without what imports took before it."""
     before = psutil.Process().memory_info().rss
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     answer = work()
-    seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"seconds": round(seconds, 2), "peak_mb": round((peak - before) / 2**20, 1), "answer": answer}
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 2**20
+    return {"seconds": round(seconds, 2), "cpu_s": round(cpu, 2), "peak_mb": round(peak, 1), "answer": answer}
 
 
-def corpus_of(folder: Path, shard_recordings: int) -> Any:
-    """Return the corpus, with shards cut as for longer recordings; everything is imported after this."""
+def corpus_of(folder: Path) -> Any:
+    """Return the corpus; what every command needs is imported after this."""
     from speechmill import api
-    from speechmill.pipeline import pending, planned
 
-    pending.SHARD_RECORDINGS = shard_recordings
-    del planned
     return api.corpus_of(folder / "audio", folder / "out", SETTINGS)
 
 
 def plan(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
-    from speechmill.pipeline.planned import plan_run
+    """Plan a run for an orchestrator, in shards as of longer recordings."""
+    from speechmill.pipeline import pending, planned
 
-    corpus = corpus_of(folder, shard)
-    return timed(lambda: plan_run(corpus).shards)
+    corpus = corpus_of(folder)
+    pending.SHARD_RECORDINGS = shard
+    return timed(lambda: planned.plan_run(corpus).shards)
 
 
 def killed(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
-    return _run(folder, shard, stop_after=recordings // 2)
+    return _run(folder, stop_after=recordings // 2)
 
 
 def run(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
-    return _run(folder, shard)
+    return _run(folder)
 
 
-def _run(folder: Path, shard: int, stop_after: int | None = None) -> dict[str, Any]:
+def _run(folder: Path, stop_after: int | None = None) -> dict[str, Any]:
     from speechmill.pipeline import run as pipeline
+    from speechmill.store.workspace import Workspace
 
-    corpus = corpus_of(folder, shard)
-    write_stub(folder / "out")
+    corpus = corpus_of(folder)
+    write_stub(Workspace.create(corpus.store).root)
     options = pipeline.Options(report_audio=False)
     return timed(lambda: pipeline.run(corpus, stub_engine(stop_after), options).exit_status)
 
@@ -175,14 +178,14 @@ def _run(folder: Path, shard: int, stop_after: int | None = None) -> dict[str, A
 def report(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
     from speechmill.pipeline.report import write_report
 
-    corpus_of(folder, shard)
+    corpus_of(folder)
     return timed(lambda: write_report(folder / "out", audio=False).stat().st_size)
 
 
 def status(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
     from speechmill.pipeline.overview import overview
 
-    corpus_of(folder, shard)
+    corpus_of(folder)
     return timed(lambda: overview(folder / "out").recordings)
 
 
@@ -193,15 +196,16 @@ def exec_shard(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
     command = ["exec", "--run", str(newest), "--shard", str(last), "--workers", "1"]
     began = time.perf_counter()
     subprocess.run([sys.executable, "-m", "speechmill", *command], stdout=subprocess.DEVNULL, check=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # of the command or its worker
-    return {"seconds": round(time.perf_counter() - began, 2), "peak_mb": round(peak, 1)}
+    seconds, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak = used.ru_maxrss / 1024  # of the command or its worker
+    return {"seconds": round(seconds, 2), "cpu_s": round(used.ru_utime + used.ru_stime, 2), "peak_mb": round(peak, 1)}
 
 
 def finish(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
     from speechmill.pipeline import run as pipeline
     from speechmill.pipeline.record import Silent
 
-    corpus = corpus_of(folder, shard)
+    corpus = corpus_of(folder)
     newest = max((folder / "out" / "runs").glob("*/plan.json")).parent
 
     def work() -> None:
@@ -214,7 +218,7 @@ def finish(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
 def conclude(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
     from speechmill.pipeline import planned
 
-    corpus_of(folder, shard)
+    corpus_of(folder)
     newest = max((folder / "out" / "runs").glob("*/plan.json")).parent
     return timed(lambda: planned.conclude(newest, audio=False).recordings)
 
@@ -292,7 +296,7 @@ class _Columns(dict[str, Any]):
 PHASES = {phase.__name__: phase for phase in (plan, killed, run, report, status, exec_shard, finish, conclude)}
 STEPS = (  # name, phase, the status that it ends with
     ("plan", "plan", 0),
-    ("exec_new", "exec_shard", 0),  # nothing is there yet: a worker starts and decodes
+    ("exec_new", "exec_shard", 0),  # one of its shards, of which nothing is there yet: a worker starts and decodes
     ("killed", "killed", -9),
     ("status_live", "status", 0),
     ("resume", "run", 0),
