@@ -22,7 +22,7 @@ from speechmill.pipeline.events import read_summary
 pytestmark = pytest.mark.system
 HOUR = 30 << 20  # a file so large that doesn't say how long it is counts as more than an hour: a shard of its own
 # Katib's own, by which its collector reads standard output: pkg/metricscollector/v1beta1/common/const.go
-METRIC = re.compile(r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)")
+METRIC = re.compile(r"([\w|-]+)\s*=\s*((-?\d+)(\.\d+)?)")
 
 
 @pytest.fixture
