@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from speechmill.core.types import Source
+from speechmill.formats.manifest import read_rows
+from speechmill.pipeline.corrected import renamed
 from speechmill.pipeline.events import EventFiles, Summary, read_summary
-from speechmill.pipeline.record import Silent
-from speechmill.pipeline.run import INTERRUPTED, STOPPED, reopen
+from speechmill.pipeline.pending import Member
+from speechmill.pipeline.plan import Plan
+from speechmill.pipeline.run import INTERRUPTED, STOPPED
 from speechmill.pipeline.timeline import Board
+from speechmill.pipeline.training import read_plan
 from speechmill.pipeline.worker import at_work
+from speechmill.store import corrections
+from speechmill.store.ledger import Ledger
+from speechmill.store.workspace import Workspace
 
 
 class Followed:
@@ -24,19 +33,27 @@ class Followed:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.name = folder.name
-        recorder, _sources = reopen(folder, Silent())
-        self.board = Board(recorder.plan.nodes, ((one.recording_id, one.shard) for one in recorder.members))
-        ids = {member.key: member.recording_id for member in recorder.members}
-        for node in recorder.plan.nodes:
-            for key, state in recorder.ledger.states(node.folder).items():
-                if key in ids:
-                    self.board.found(ids[key], node.name, ok=state.ok)
-        self.corpus = str(recorder.plan.corpus.get("name") or "Run")
-        self.audio_s = sum(member.duration for member in recorder.members)
+        plan = read_plan(folder)
+        members = read_rows(folder / "shards.parquet", Member)
+        self.board = Board(plan.nodes, ((one.recording_id, one.shard) for one in members))
+        self.corpus = str(plan.corpus.get("name") or "Run")
+        self.audio_s = sum(member.duration for member in members)
+        self._look_up(plan, {member.key: member.recording_id for member in members})
         self.summary: Summary | None = None
         self.at_work: Counter[str] = Counter()  # recordings by the stage that a worker has them in
         self._events = EventFiles(folder)
         self.update()
+
+    def _look_up(self, plan: Plan, ids: Mapping[str, str]) -> None:
+        """Find what the ledger has."""
+        workspace = Workspace.open(self.folder.resolve().parents[1])
+        corrected = bool(corrections.by_audio(workspace.corrections))
+        sources = read_rows(self.folder / "sources.parquet", Source) if corrected else []  # seconds for 100,000
+        ledger = Ledger(workspace.root, renamed(plan.nodes, sources))
+        for node in plan.nodes:
+            for key, state in ledger.states(node.folder).items():
+                if key in ids:
+                    self.board.found(ids[key], node.name, ok=state.ok)
 
     def update(self) -> None:
         """Take in what has happened since."""
