@@ -4,7 +4,7 @@
     python initialise.py SECRETS.json [BUCKET]
 
 SECRETS.json has the passwords of admin, op and viewer: `airflow users create` would have them on its command line,
-which every user of a machine can read. Where AWS_ENDPOINT_URL is set, the connection speechmill_s3 leads there, and
+which every user of a machine can read. Where AWS_ENDPOINT_URL is set, the connection aws_default leads there, and
 BUCKET is made.
 """
 
@@ -53,10 +53,10 @@ def add_users(passwords: dict[str, str]) -> None:
 def add_store(endpoint: str) -> None:
     """Add the connection of the object store; its secret is encrypted with the Fernet key."""
     with create_session() as session:
-        session.query(Connection).filter(Connection.conn_id == "speechmill_s3").delete()
+        session.query(Connection).filter(Connection.conn_id == "aws_default").delete()
         session.add(
             Connection(
-                conn_id="speechmill_s3",
+                conn_id="aws_default",
                 conn_type="aws",
                 login=os.environ["AWS_ACCESS_KEY_ID"],
                 password=os.environ["AWS_SECRET_ACCESS_KEY"],
