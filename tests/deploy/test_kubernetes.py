@@ -22,7 +22,7 @@ from speechmill.pipeline import spec
 
 FOLDER = DEPLOY / "kubernetes"
 BASE = FOLDER / "base"
-VERSIONS = ("1.31", "1.37")  # the oldest with podFailurePolicy in v1 and user namespaces, and a new one
+VERSIONS = ("1.31", "1.37")  # the oldest where a Job's podFailurePolicy is stable, and a new one
 # Made by hand, with kubectl create secret: what is named must be these.
 SECRETS = {"airflow": {"api_key", "fernet_key", "jwt_key", "sql_alchemy_conn", "users"}, "store": set[str]()}
 ASKED = Path("/etc/airflow-secrets")
