@@ -19,8 +19,11 @@ def call(program: str, *arguments: object, folder: Path, timeout_s: float = 300)
     """Run a program of that environment in a folder, which is its home too; skip where the environment is not there."""
     if not (BIN / program).exists():
         pytest.skip("flytekit is not here: make setup-pipelines")
+    scratch = folder / "scratch"  # flytekit leaves folders behind
+    scratch.mkdir(exist_ok=True)
     environment = {
         **os.environ,
+        "TMPDIR": str(scratch),
         "HOME": str(folder),  # Flyte's local cache is there
         "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),  # our models are there
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",

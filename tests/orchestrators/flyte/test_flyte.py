@@ -268,8 +268,23 @@ def test_a_backfill_gives_each_date_to_its_execution(plain: dict[str, dict[str, 
     assert (bound["since"], bound["until"]) == ("since", "until")
 
 
-def test_settings_and_the_aligner_are_in_the_commands_of_a_corpus_file(tmp_path: Path) -> None:
-    (tmp_path / "corpus.yaml").write_text(yaml.safe_dump(PLAIN))
-    commands = script("written.py", tmp_path / "corpus.yaml", folder=tmp_path)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("written")
+    (folder / "corpus.yaml").write_text(yaml.safe_dump(PLAIN))
+    found: dict[str, Any] = script("written.py", folder / "corpus.yaml", folder=folder)
+    return found
+
+
+def test_settings_and_the_aligner_are_in_the_commands_of_a_corpus_file(written: dict[str, Any]) -> None:
+    commands = written["commands"]
     assert commands["plan"][-4:] == ["--set", 'align="pocketsphinx"', "--set", "vad.threshold=0.6"]
     assert "--set" not in commands["resume"]
+
+
+def test_flyte_makes_a_backfill_of_the_launch_plan(written: dict[str, Any]) -> None:
+    assert written["backfill"] == ["2026-11-01", "2026-11-03"]
+
+
+def test_a_kickoff_stands_for_the_dates_since_the_one_before(written: dict[str, Any]) -> None:
+    assert written["dates"] == [["2026-11-01", "2026-11-02"], ["2026-11-02", "2026-11-03"]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print the commands of a corpus's tasks, as JSON, with a setting over what its file says.
+"""Print what the workflows of a corpus are made of, as JSON, with settings over what its file says.
 
 python written.py corpus.yaml
 """
@@ -8,12 +8,26 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 
 from flytekit.core.context_manager import FlyteEntities
+from flytekit.remote.backfill import create_backfill_workflow
 
 from speechmill.orchestrators.flyte import workflows_from
 
+DAYS = datetime(2026, 10, 31, tzinfo=UTC), datetime(2026, 11, 3, 12, tzinfo=UTC)
+
 if __name__ == "__main__":
-    workflows_from(sys.argv[1], {"vad.threshold": 0.6, "orchestrate.parallel": 2})
-    works = [entity.work for entity in FlyteEntities.entities if hasattr(entity, "work")]
-    print(json.dumps({work.step.name: work.step.command for work in works}))
+    made = workflows_from(sys.argv[1], {"vad.threshold": 0.6, "orchestrate.parallel": 2})
+    tasks = [entity for entity in FlyteEntities.entities if hasattr(entity, "work")]
+    (dates,) = [task for task in tasks if task.work.kind == "dates"]
+    _workflow, first, last = create_backfill_workflow(*DAYS, for_lp=made["backfill"])
+    print(
+        json.dumps(
+            {
+                "commands": {task.work.step.name: task.work.step.command for task in tasks},
+                "backfill": [f"{moment:%Y-%m-%d}" for moment in (first, last)],
+                "dates": [dates.execute(kickoff=datetime(2026, 11, 2, hour, tzinfo=UTC)) for hour in (0, 3)],
+            }
+        )
+    )
