@@ -13,9 +13,11 @@ counters, gauges (also +1 and -1), timers in milliseconds as histograms in secon
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import socketserver
 import threading
+import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +75,7 @@ class Names:
         said = yaml.safe_load(text) or {}
         self._usual: Sequence[float] = said["defaults"]["histogram_options"]["buckets"]
         self._bounds: dict[str, Sequence[float]] = {}
+        self._ttl: dict[str, float] = {}
         self._rules = [(_pattern(rule), rule) for rule in said.get("mappings", ())]
 
     def rename(self, name: str) -> tuple[str, Labels] | None:
@@ -85,12 +88,18 @@ class Names:
                 renamed = _clean(_put_in(rule["name"], found))
                 if own := rule.get("histogram_options"):
                     self._bounds[renamed] = own["buckets"]
+                if ttl := rule.get("ttl"):
+                    self._ttl[renamed] = _seconds(ttl)
                 return renamed, labels
         return _clean(name), ()
 
     def bounds(self, name: str) -> Sequence[float]:
         """Return the buckets of a histogram, by its name for Prometheus."""
         return self._bounds.get(name, self._usual)
+
+    def ttl(self, name: str) -> float:
+        """Return after how many seconds without news a metric is forgotten, by its name for Prometheus."""
+        return self._ttl.get(name, math.inf)
 
 
 class Store:
@@ -101,6 +110,7 @@ class Store:
         self._lock = threading.Lock()
         self._kinds: dict[str, str] = {}
         self._series: dict[tuple[str, Labels], float | Histogram] = {}
+        self._heard: dict[tuple[str, Labels], float] = {}
 
     def take(self, packet: bytes) -> None:
         """Count in a packet of lines."""
@@ -125,6 +135,7 @@ class Store:
             if key not in self._series and len(self._series) >= MOST_SERIES:
                 raise ValueError("too many series")
             self._put(key, sample)
+            self._heard[key] = time.monotonic()
 
     def _put(self, key: tuple[str, Labels], sample: Sample) -> None:
         before = self._series.get(key)
@@ -140,6 +151,7 @@ class Store:
     def text(self) -> str:
         """Return Prometheus's text format 0.0.4."""
         with self._lock:
+            self._forget()
             lines, last = [], ""
             for (name, labels), value in sorted(self._series.items(), key=lambda item: item[0]):
                 if name != last:
@@ -150,6 +162,11 @@ class Store:
                 else:
                     lines.append(f"{name}{_braces(labels)} {value!r}")
         return "\n".join([*lines, ""])
+
+    def _forget(self) -> None:
+        now = time.monotonic()
+        for key in [key for key, heard in self._heard.items() if now - heard > self._mapping.ttl(key[0])]:
+            del self._series[key], self._heard[key]
 
 
 def read_line(line: str) -> list[Sample]:
@@ -180,6 +197,11 @@ def _pattern(rule: dict[str, Any]) -> re.Pattern[str]:
     if rule.get("match_type") == "regex":
         return re.compile(match)
     return re.compile(r"([^.]*)".join(re.escape(part) for part in match.split("*")))
+
+
+def _seconds(written: str) -> float:
+    """Read a time as Prometheus writes it: 30s, 1m, 2h."""
+    return float(written[:-1]) * {"s": 1, "m": 60, "h": 3600}[written[-1]]
 
 
 def _put_in(template: str, found: re.Match[str]) -> str:

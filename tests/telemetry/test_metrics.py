@@ -59,6 +59,16 @@ def test_the_mapping_file_brings_every_metric_to_prometheus(tagged, exporter):
         assert f"{metric.prometheus}{{{written}}} 1.0" in lines
 
 
+def test_the_gauges_of_a_task_that_was_killed_are_forgotten(exporter, monkeypatch):
+    store = exporter.Store(exporter.Names(MAPPING.read_text()))
+    store.take(b"speechmill.workers.00001:2|g\nspeechmill.stage.recordings.vad.00001:7|c")
+    assert 'speechmill_workers{shard="00001"} 2.0' in store.text()
+    now = exporter.time.monotonic()
+    monkeypatch.setattr(exporter.time, "monotonic", lambda: now + 61)
+    assert "speechmill_workers" not in store.text()
+    assert 'speechmill_stage_recordings_total{shard="00001",stage="vad"} 7.0' in store.text()
+
+
 def test_what_statsd_gives_a_meaning_is_no_part_of_a_name():
     labels = {"stage": "a:b|c,d=e f", "shard": "00001", "reason": ""}
     assert (
