@@ -104,9 +104,10 @@ def test_lost_canonical_audio_is_made_again_when_it_is_needed(run, folder, tmp_p
 def test_a_corrupt_part_is_made_again_and_named(run, folder, tmp_path, speechmill):
     run(folder, *QUALITY)
     part = next((tmp_path / "out" / "stages").glob("quality.snr-*/*/*.parquet"))
+    lost = pq.read_metadata(part).num_rows  # of three, where the machine was not too busy
     part.write_bytes(b"PAR1 not any more")
     again = run(folder, *QUALITY)
-    assert again["quality.snr"] == (3, 0)
+    assert again["quality.snr"] == (lost, 3 - lost)
     status = json.loads(speechmill("status", tmp_path / "out", "--json").stdout)
     assert part.name in status["warnings"][0]
 
