@@ -2,57 +2,15 @@
 """A worker that is killed, crashes, hangs or runs out of memory costs its own recording, no other."""
 
 import json
-import textwrap
 
 import pyarrow.parquet as pq
 import pytest
-
-PLUGIN = '''
-"""A metric that does what a segment's text says."""
-import ctypes, os, signal, time
-from msgspec import Struct
-from speechmill.quality import Column
-VERSION = "1"
-REQUIRES = ()
-COLUMNS = {"fault": Column("", (0.0, 1.0), True, "test")}
-class Config(Struct, frozen=True, forbid_unknown_fields=True): ...
-class Backend:
-    def __init__(self, config, context): ...
-    def score(self, cut):
-        segment = cut.segment
-        if segment.text == "segfault":
-            ctypes.string_at(0)
-        if segment.text == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if segment.text == "hang":
-            time.sleep(1000)
-        if segment.text == "memory":
-            hoard = []
-            while True:
-                hoard.append(bytearray(os.urandom(1 << 20) * 16))
-        if segment.text == "exit":
-            raise SystemExit(3)
-        if segment.text == "bug":
-            raise ValueError("a bug in a backend")
-        if segment.text == "nan":
-            return {"fault": float("nan")}
-        return {"fault": 0.5}
-'''
+from tests.engines.faults import RUN, install
 
 
 @pytest.fixture
 def plugin(tmp_path):
-    """Install a third party's metric `faults` for the processes that get this environment."""
-    site = tmp_path / "site"
-    info = site / "faultplugin-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "faultplugin.py").write_text(textwrap.dedent(PLUGIN))
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faultplugin\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[speechmill.quality]\nfaults = faultplugin\n")
-    return {"PYTHONPATH": str(site)}
-
-
-RUN = ("--language", "en", "--transcript", "sidecar", "--quality", "faults", "--diarize", "none", "--align", "none")
+    return install(tmp_path / "site")
 
 
 def run(speechmill, folder, out, plugin, *more, expect):

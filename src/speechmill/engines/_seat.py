@@ -27,7 +27,8 @@ from speechmill.pipeline.plan import Plan
 from speechmill.pipeline.worker import Death, Outcome, Task, inflight
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-MAX_TRIES = 3  # processes in a row that end before they do anything: then it is not chance
+MAX_TRIES = 3  # processes in a row that end with a task that had not begun: then it is not chance
+MAX_STARTS = 5  # processes in a row that end before they take a task
 START_S = 600.0  # that a process may take to open its stages; weights may come over a network
 CLOSE_S = 5.0  # that a process has to end by itself
 LOOK_S = 1.0  # how often a process that says nothing is looked at
@@ -100,7 +101,7 @@ class Seat:
         if self._process is not None and not self._process.is_alive():
             self._replace()
         why = ""
-        for _ in range(MAX_TRIES):
+        for _ in range(MAX_STARTS):
             process = self._process or self._start()
             said = process.wait_ready()
             if isinstance(said, Ready):
@@ -109,7 +110,7 @@ class Seat:
                 raise said.error
             self._replace()
             why = _why(said, self._memory_mb)
-        raise ConfigError(f"{MAX_TRIES} workers ended before they could begin: {why}")
+        raise ConfigError(f"{MAX_STARTS} workers ended before they could begin: {why}")
 
     def _start(self) -> _Process:
         with self._lock:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from speechmill.core.errors import ConfigError
+from speechmill.core.errors import ConfigError, SpeechmillError
 from speechmill.core.files import FATAL_ERRNOS
 from speechmill.core.watchdog import watch
 from speechmill.pipeline.plan import Plan
@@ -79,7 +79,7 @@ def _answer(worker: Worker, task: Task) -> Outcome | Bug | Fatal:
 def portable(error: Exception) -> Exception:
     """Return an error that crosses the border of a process: itself, where it can be made again from its arguments."""
     try:
-        known = isinstance(error, ConfigError | OSError) and type(copy.copy(error)) is type(error)
+        known = isinstance(error, SpeechmillError | OSError) and type(copy.copy(error)) is type(error)
     except TypeError:
         known = False
     return error if known else ConfigError(f"a worker could not start: {type(error).__name__}: {error}")

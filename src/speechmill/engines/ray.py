@@ -13,6 +13,7 @@ import contextlib
 import logging
 import math
 import os
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterator
@@ -61,12 +62,10 @@ class RayEngine(Engine):
         return self._asked if self._address is not None else self.workers
 
     def _ray(self, cpu: float) -> contextlib.AbstractContextManager[dict[str, float]]:
-        import ray
-
         if self._address is not None:
             return _connected(self._address)
-        if ray.is_initialized():  # a script's own, which it ends
-            return contextlib.nullcontext(ray.cluster_resources())
+        if "ray" in sys.modules and sys.modules["ray"].is_initialized():  # a script's own, which it ends
+            return contextlib.nullcontext(sys.modules["ray"].cluster_resources())
         return _own(math.ceil(self.workers * cpu))
 
 
@@ -190,11 +189,16 @@ def _share(resources: dict[str, float], cpu: float, workers: int | None, *, gpu:
 
 @contextlib.contextmanager
 def _own(cores: int) -> Iterator[dict[str, float]]:
-    """Start a Ray on this machine, which asks nothing of a network, and end it."""
+    """Start a Ray on this machine, which asks nothing of a network and hears none, and end it."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Read when it is first imported: without clusters it listens on 127.0.0.1. It takes no such address as an option.
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
-    with tempfile.TemporaryDirectory(prefix="speechmill-ray-", dir=SCRATCH, ignore_cleanup_errors=True) as folder:
+    with (
+        contextlib.redirect_stdout(sys.stderr),  # it prints what its workers died of; stdout is for results
+        tempfile.TemporaryDirectory(prefix="speechmill-ray-", dir=SCRATCH, ignore_cleanup_errors=True) as folder,
+    ):
         try:
             ray.init(
                 address="local",
@@ -203,7 +207,6 @@ def _own(cores: int) -> Iterator[dict[str, float]]:
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
                 object_store_memory=OBJECTS_MB * 2**20,
-                _node_ip_address="127.0.0.1",
                 _temp_dir=folder,
             )
             yield ray.cluster_resources()
@@ -218,6 +221,13 @@ def _connected(address: str) -> Iterator[dict[str, float]]:
 
     if ray.is_initialized():
         raise ConfigError("this process is connected to a Ray already; leave the address out to use that")
+    with contextlib.redirect_stdout(sys.stderr):
+        yield from _connection(address)
+
+
+def _connection(address: str) -> Iterator[dict[str, float]]:
+    import ray
+
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
