@@ -2,6 +2,7 @@
 """The page of a run: whole in itself, whatever recordings are called, and small for a large run."""
 
 import re
+import time
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -108,6 +109,13 @@ def test_only_a_run_that_goes_on_is_loaded_again(small):
     assert refreshing not in page(Of(small))
     assert "refresh" not in page(Of(small, ended), 2.0)
     assert ">finished<" in page(Of(small, ended))
+
+
+def test_a_run_that_may_have_been_killed_says_since_when_nothing_was_heard(small):
+    assert "nothing heard of it" not in page(Of(small))
+    board = Board(NODES, [("talk-1", "00000")])
+    board.add(Event(time.time() - 600, "normalise", "talk-1", 1.0))
+    assert "nothing heard of it for 10 min" in page(Of(board))
 
 
 def test_a_run_before_its_first_event_has_a_page():

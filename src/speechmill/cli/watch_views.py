@@ -57,6 +57,8 @@ def _head(run: Followed) -> Text:
         text.append(f", {hours(run.left_s)} left")
     if board.failures:
         text.append(f", {len(board.failures)} failed", "red")
+    if run.silent_s is not None:
+        text.append(f"\nnothing heard of it for {hours(run.silent_s)}", "yellow")
     text.append("\n")
     return text
 

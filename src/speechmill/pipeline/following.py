@@ -26,6 +26,8 @@ from speechmill.store import corrections
 from speechmill.store.ledger import Ledger
 from speechmill.store.workspace import Workspace
 
+SILENT_S = 120.0  # a long recording in a slow stage takes that long; tell, don't judge
+
 
 class Followed:
     """A run as it is now, and after each `update`. Raises WorkspaceError where it isn't one."""
@@ -79,6 +81,14 @@ class Followed:
     def ended(self) -> float:
         """When the run ended, or now."""
         return (self.summary and self.summary.finished) or time.time()
+
+    @property
+    def silent_s(self) -> float | None:
+        """Seconds since a run that isn't finished was heard of, where they are many: it may have been killed."""
+        if self.summary is not None or self.board.last is None:
+            return None
+        silent = time.time() - self.board.last
+        return silent if silent > SILENT_S else None
 
     @property
     def left_s(self) -> float | None:

@@ -70,11 +70,12 @@ def _body(run: Followed) -> Iterator[Html]:
 def _subtitle(run: Followed) -> Html:
     tone = {"finished": "good", "not finished": "going"}.get(run.state, "poor")
     when = datetime.fromtimestamp(run.started, UTC)
+    silent = f"; nothing heard of it for {duration(run.silent_s / 3600)}" if run.silent_s is not None else ""
     return tag(
         "p",
         tag("span", run.state, class_=f"state {tone}"),
         tag("code", run.name),
-        tag("span", f" planned {when:%Y-%m-%d %H:%M} UTC", class_="soft"),
+        tag("span", f" planned {when:%Y-%m-%d %H:%M} UTC{silent}", class_="soft"),
     )
 
 
