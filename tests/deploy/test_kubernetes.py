@@ -53,6 +53,10 @@ def built(stage: str) -> tuple[Thing, ...]:
     return tuple(yaml.safe_load_all(done.stdout))
 
 
+def containers(pod: Thing) -> list[Thing]:
+    return [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
+
+
 def of_kind(things: tuple[Thing, ...] | list[Thing], kind: str) -> dict[str, Thing]:
     return {one["metadata"]["name"]: one for one in things if one["kind"] == kind}
 
@@ -111,7 +115,7 @@ class TestEveryPod:
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod["spec"])
         kinds = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
         assert {key for volume in pod["spec"]["volumes"] for key in volume if key != "name"} <= kinds
-        for container in pod["spec"]["containers"]:
+        for container in containers(pod):
             mine = container["securityContext"]
             assert mine["allowPrivilegeEscalation"] is False
             assert mine["readOnlyRootFilesystem"] is True
@@ -123,7 +127,7 @@ class TestEveryPod:
         assert pod["spec"]["serviceAccountName"] == ("airflow-scheduler" if is_scheduler else "speechmill")
 
     def test_it_says_what_it_needs(self, name: str, pod: Thing) -> None:
-        for container in pod["spec"]["containers"]:
+        for container in containers(pod):
             resources = container["resources"]
             assert set(resources["requests"]) >= {"cpu", "memory"}
             assert "memory" in resources["limits"]
@@ -132,7 +136,9 @@ class TestEveryPod:
     def test_a_server_says_how_its_health_is_asked(self, name: str, pod: Thing) -> None:
         if name.startswith("Deployment/"):
             for container in pod["spec"]["containers"]:
-                assert {"livenessProbe", "readinessProbe"} <= set(container)
+                assert "livenessProbe" in container
+                named = {port["name"] for port in container.get("ports", ())}
+                assert ("readinessProbe" in container) == bool(named - {"health"}), "asked of by a Service"
         else:
             assert pod["spec"]["restartPolicy"] == "Never"
 
@@ -140,7 +146,7 @@ class TestEveryPod:
         for volume in pod["spec"]["volumes"]:
             if "secret" in volume:
                 assert volume["secret"]["secretName"] in SECRETS
-        for container in pod["spec"]["containers"]:
+        for container in containers(pod):
             named = [one["secretRef"]["name"] for one in container.get("envFrom", ()) if "secretRef" in one]
             assert set(named) <= set(SECRETS)
             for variable in container.get("env", ()):
@@ -148,8 +154,12 @@ class TestEveryPod:
 
     def test_what_it_mounts_is_a_volume_of_it(self, name: str, pod: Thing) -> None:
         volumes = [volume["name"] for volume in pod["spec"]["volumes"]]
-        for container in pod["spec"]["containers"]:
-            assert sorted(mount["name"] for mount in container["volumeMounts"]) == sorted(volumes)
+        for container in containers(pod):
+            mounted = {mount["name"] for mount in container["volumeMounts"]}
+            assert mounted <= set(volumes)
+            assert len({mount["mountPath"] for mount in container["volumeMounts"]}) == len(mounted)
+        used = {mount["name"] for container in containers(pod) for mount in container["volumeMounts"]}
+        assert used == set(volumes), "a volume that nothing mounts"
 
 
 def test_a_task_of_airflow_knows_no_secret_of_airflow() -> None:
@@ -185,12 +195,7 @@ def test_a_stage_has_its_own_namespace_label_and_pinned_images(stage: str) -> No
     assert name == f"speechmill-{stage}"
     assert all(one["metadata"].get("namespace", name) == name for one in things)
     assert all(one["metadata"]["labels"]["speechmill/stage"] == stage for one in things)
-    images = {
-        container["image"]
-        for where, pod in pods(things)
-        if where != "Pod/task"
-        for container in pod["spec"]["containers"]
-    }
+    images = {container["image"] for where, pod in pods(things) if where != "Pod/task" for container in containers(pod)}
     assert {image for image in images if not PINNED.fullmatch(image)} == set()
     airflow = next(image for image in images if "/airflow:" in image)
     told = [
@@ -228,7 +233,7 @@ def test_what_is_named_is_there(stage: str) -> None:
                 assert volume["configMap"]["name"] in maps, where
             if "persistentVolumeClaim" in volume:
                 assert volume["persistentVolumeClaim"]["claimName"] in claims, where
-        for container in pod["spec"]["containers"]:
+        for container in containers(pod):
             named = {one["configMapRef"]["name"] for one in container.get("envFrom", ()) if "configMapRef" in one}
             assert named <= set(maps), where
 
