@@ -51,8 +51,11 @@ def sinks(environment: Mapping[str, str]) -> list[Sink]:
         found.append(StatsdSink(*host_and_port(address, STATSD, 8125), tagged=tags == "influxdb"))
     asked = _asks_for_otlp(environment)
     page = environment.get(PROMETHEUS)
+    if asked:
+        _require("opentelemetry.exporter.otlp.proto.http.metric_exporter", asked)
+    if page:  # each exporter is a package of its own, and some have the one without the other
+        _require("opentelemetry.exporter.prometheus", PROMETHEUS)
     if asked or page:
-        _require("opentelemetry.sdk", asked or PROMETHEUS)
         from speechmill.telemetry.otel import OpenTelemetrySink
 
         host_port = host_and_port(page, PROMETHEUS, 9464) if page else None
@@ -81,9 +84,10 @@ def host_and_port(address: str, variable: str, default: int) -> tuple[str, int]:
 
     >>> host_and_port("collector:9125", "X", 8125), host_and_port("[::1]:9125", "X", 8125)
     (('collector', 9125), ('::1', 9125))
-    >>> host_and_port("collector", "X", 8125), host_and_port(":9125", "X", 8125)
+    >>> host_and_port("collector", "X", 8125), host_and_port("9125", "X", 8125)
     (('collector', 8125), ('127.0.0.1', 9125))
     """
+    address = f":{address}" if address.isdecimal() else address
     host, separator, port = address.rpartition(":")
     if not separator or address.endswith("]"):
         host, port = address, str(default)
