@@ -45,6 +45,7 @@ $(AIRFLOW)/.setup $(PIPELINES)/.setup:
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c $< -e .
+	test $(@D) != $(PIPELINES) || $(@D)/bin/python -m pip install --quiet --no-deps -r deploy/kubeflow/schemas.txt
 	touch $@
 
 demo: setup
