@@ -37,8 +37,10 @@ from flytekit.types.file import FlyteFile
 from speechmill.orchestrators import _command
 from speechmill.orchestrators._flyte_pods import pod
 from speechmill.orchestrators._flyte_work import Work, read, tokens, words, write
+from speechmill.pipeline.planned import Facts
 
 REPORT = FlyteFile["html"]
+FACTS = Facts.__struct_fields__
 
 # What goes into a task and what comes out of it, by its kind.
 _INPUTS: Mapping[str, Mapping[str, Any]] = {
@@ -56,23 +58,27 @@ _INPUTS: Mapping[str, Mapping[str, Any]] = {
     "conclude": {"run": FlyteDirectory},
     "dates": {"kickoff": datetime},
 }
-_PLANNED = {
+_PLANNED: Mapping[str, Any] = {
     "run": FlyteDirectory,
     "path": str,
     "ranges": List[str],  # noqa: UP006
     "tokens": List[str],  # noqa: UP006
     "recordings": int,
     "audio_h": float,
-    "untranscribed": int,
-    "several_speakers": int,
+    **dict.fromkeys(FACTS, int),
 }
-_CONCLUDED = {"report": REPORT, "segments": StructuredDataset, "dataset": FlyteDirectory, "counts": dict}
+_CONCLUDED: Mapping[str, Any] = {
+    "report": REPORT,
+    "segments": StructuredDataset,
+    "dataset": FlyteDirectory,
+    "counts": dict,
+}
 _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "plan": _PLANNED,
     "conclude": _CONCLUDED,
     "dates": {"since": str, "until": str},
 }
-_COUNTS = {"counts": dict}
+_COUNTS: Mapping[str, Any] = {"counts": dict}
 
 
 class Concluded(NamedTuple):
@@ -187,7 +193,7 @@ def _plan(work: Work, corpus: str, settings: str, **asked: Any) -> tuple[Any, ..
     command = words(work.step.command, settings, {f"--{name}": value for name, value in asked.items()})
     found = _run(work, command, corpus=corpus)
     given = tokens(Path(found["run"]), found["ranges"], work.stages)
-    counts = (found["recordings"], found["audio_h"], *(found["facts"][name] for name in list(_PLANNED)[-2:]))
+    counts = (found["recordings"], found["audio_h"], *(found["facts"][name] for name in FACTS))
     return _folder(found["run"]), found["run"], found["ranges"], given, *counts
 
 

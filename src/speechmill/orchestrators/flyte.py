@@ -144,7 +144,8 @@ _MODULE = '''"""Workflows of {name} for Flyte: {flows}. Written by `speechmill r
     pyflyte --pkgs {module} package --source .
     pyflyte register --project speechmill --domain development --image IMAGE {module}.py
 
-On a cluster, tasks look for the corpus file at {at}: put {file} there, or say `--corpus` elsewhere.
+On a cluster, tasks look for the corpus file at {at}: put {file} there, or say `--corpus` and
+where it is. Relative paths in it start where it lies.
 """
 
 from speechmill.orchestrators.flyte import restored, workflows_of

@@ -288,3 +288,7 @@ def test_flyte_makes_a_backfill_of_the_launch_plan(written: dict[str, Any]) -> N
 
 def test_a_kickoff_stands_for_the_dates_since_the_one_before(written: dict[str, Any]) -> None:
     assert written["dates"] == [["2026-11-01", "2026-11-02"], ["2026-11-02", "2026-11-03"]]
+
+
+def test_a_cron_that_catches_up_works_by_date(written: dict[str, Any]) -> None:
+    assert written["scheduled"] == ["two_talks.by_date", "kickoff"]
