@@ -36,7 +36,8 @@ class Lanes:
         """Count in work from begin to end, in seconds since the epoch."""
         if lane not in self._lanes and len(self._seen) >= MOST_LANES:
             self._merge(self.latest(MOST_LANES)[-1])
-        self._make_room(begin, end)
+        if begin < self.origin or end > self.end:
+            self._make_room(begin, end)
         self._seen[lane] = max(end, self._seen.get(lane, end))
         bins = self._lanes.setdefault(lane, {}).setdefault(stage, array("d", bytes(8 * BINS)))
         first, last = self._bin(begin), self._bin(end)
