@@ -120,11 +120,11 @@ class StepTask(PythonInstanceTask):  # type: ignore[misc]
         return self.work.name
 
     def execute(self, **inputs: Any) -> Any:
-        """Run the step's command. What may succeed another time is raised as recoverable: Flyte retries only that."""
+        """Run the step's command. Flyte tries again what is raised as recoverable: an accident, not an answer."""
         try:
             return _DO[self.work.kind](self.work, **inputs)
         except _command.CommandFailed as error:
-            if error.worth_a_retry and self.work.step.retry:
+            if error.worth_a_retry:
                 raise FlyteRecoverableException(f"{error}\n{error.printed}") from error
             raise
 
@@ -175,7 +175,7 @@ def _metadata(work: Work) -> TaskMetadata:
         cache=cached,
         cache_version=step.fingerprint if cached else "",
         cache_ignore_input_vars=("run", "shards") if cached else (),
-        retries=options.retries if step.retry else 0,
+        retries=options.retries,
         timeout=timedelta(hours=options.timeout_h),
         generates_deck=work.kind == "conclude",
     )

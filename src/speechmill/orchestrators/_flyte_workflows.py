@@ -257,32 +257,32 @@ def _sensor(name: str, options: OrchestrateOptions) -> Any:
 def launch_plans(name: str, options: OrchestrateOptions, workflows: Mapping[str, Any]) -> dict[str, Any]:
     """Return launch plans; those with a cron start nothing before they are activated, in one project and domain."""
     told = [Email(phases=list(TOLD_OF), recipients_email=list(options.emails))] if options.emails else None
+    daily = _cron(options.schedules.get("label", DAILY), "kickoff")
+    trial = functools.partial(LaunchPlan.create, fixed_inputs={"limit": TRIAL})
     found = {
-        "trial": LaunchPlan.create(
-            f"{name}.label.trial", workflows["label"], fixed_inputs={"limit": TRIAL}, notifications=told
-        ),
-        "backfill": LaunchPlan.create(
-            f"{name}.backfill",
-            workflows["by_date"],
-            schedule=_cron(options.schedules.get("label", DAILY), "kickoff"),
-            notifications=told,
-        ),
+        "trial": trial(f"{name}.label.trial", workflows["label"], notifications=told),
+        "backfill": LaunchPlan.create(f"{name}.backfill", workflows["by_date"], schedule=daily, notifications=told),
     }
     for flow, cron in options.schedules.items():
         if flow in workflows:
-            by_date = flow == "label" and options.catchup
-            chain = workflows["by_date" if by_date else f"{flow}_onward" if f"{flow}_onward" in workflows else flow]
-            found[f"{flow}_scheduled"] = LaunchPlan.create(
-                f"{name}.{flow}.scheduled",
-                chain,
-                schedule=_cron(cron, "kickoff" if by_date else None),
-                notifications=told,
-                concurrency=ConcurrencyPolicy(1, ConcurrencyLimitBehavior.SKIP),
-            )
+            found[f"{flow}_scheduled"] = _scheduled(name, flow, cron, options.catchup, workflows, told)
     if told is not None:
         for one in sorted({*FLOWS, "everything"} & set(workflows)):
             found[f"{one}_told"] = LaunchPlan.create(f"{name}.{one}.told", workflows[one], notifications=told)
     return found
+
+
+def _scheduled(name: str, flow: str, cron: str, catchup: bool, workflows: Mapping[str, Any], told: Any) -> LaunchPlan:
+    """Return the launch plan of a flow's cron. One that catches up must not leave out a date because another runs."""
+    by_date = flow == "label" and catchup
+    chain = "by_date" if by_date else f"{flow}_onward" if f"{flow}_onward" in workflows else flow
+    return LaunchPlan.create(
+        f"{name}.{flow}.scheduled",
+        workflows[chain],
+        schedule=_cron(cron, "kickoff" if by_date else None),
+        notifications=told,
+        concurrency=None if by_date else ConcurrencyPolicy(1, ConcurrencyLimitBehavior.SKIP),
+    )
 
 
 def _cron(written: str, kickoff: str | None) -> CronSchedule:
