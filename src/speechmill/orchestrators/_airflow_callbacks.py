@@ -91,6 +91,9 @@ def message(event: str, flow: str, context: Mapping[str, Any]) -> dict[str, str]
         told["reason"] = str(reason)
     if (deadline := context.get("deadline")) is not None:
         told["deadline"] = str(deadline["deadline_time"])
+    if (instance := context.get("ti")) is not None:
+        told["task"] = str(instance.task_id)
     because = f": {told['reason']}" if "reason" in told else ""
+    where = f"task {told['task']} of DAG run" if "task" in told else "DAG run"
     by = f" of {told['deadline']}" if "deadline" in told else ""
-    return told | {"text": f"{flow} {EVENTS[event]}{by}{because} (DAG run {run_id})"}
+    return told | {"text": f"{flow} {EVENTS[event]}{by}{because} ({where} {run_id})"}

@@ -33,6 +33,11 @@ from speechmill.pipeline.orchestrate_options import OrchestrateOptions
 from speechmill.pipeline.spec import Corpus
 
 OWNER = "speechmill"
+ASKABLE = {
+    "crawl": ("settings",),
+    "label": ("settings", "limit", "retry_failed"),
+    "align": ("retry_failed", "max_failed", "run"),
+}
 AFTER_ALL = "none_failed"  # a stand-in that is skipped, or a map over nothing, doesn't stop what follows
 
 
@@ -70,7 +75,7 @@ class _Builder:
             deadline=self._deadline(),
             on_failure_callback=Tell("failed", self._name, options.emails, options.webhook),
             doc_md=_documentation(self._corpus, self._flow),
-            params=_params(options),
+            params=_params(self._flow, options),
             tags=[OWNER, self._corpus.name, self._flow.name],
             default_args=_for_every_task(options),
         ) as dag:
@@ -208,8 +213,9 @@ def _sensor(wanted: str, timeout_s: float) -> Any:
     return PathSensor(filepath=wanted, **common)
 
 
-def _params(options: OrchestrateOptions) -> dict[str, Param]:
-    return {
+def _params(flow: Flow, options: OrchestrateOptions) -> dict[str, Param]:
+    """Return what may be asked for when a DAG is started by hand: what one of its steps can take."""
+    every = {
         "settings": Param(
             [],
             type="array",
@@ -217,12 +223,13 @@ def _params(options: OrchestrateOptions) -> dict[str, Param]:
             description="FIELD=VALUE over the corpus file, a line each",
         ),
         "limit": Param(None, type=["null", "integer"], minimum=1, description="Only the first so many recordings"),
+        "retry_failed": Param(False, type="boolean", description="Try again what failed for good"),
         "max_failed": Param(
             options.max_failed, type="integer", minimum=0, description="More failed recordings fail the run"
         ),
-        "retry_failed": Param(False, type="boolean", description="Try again what failed for good"),
         "run": Param(None, type=["null", "string"], description="Folder of a run to align, in place of the newest"),
     }
+    return {name: every[name] for name in ASKABLE[flow.name]}
 
 
 def _documentation(corpus: Corpus, flow: Flow) -> str:

@@ -16,6 +16,7 @@ from speechmill.pipeline.spec import Corpus
 
 USER = 50000  # of Airflow's own images
 CONTAINER = "base"  # the name by which Airflow finds a task's container
+AIRFLOW_MB = 512  # of its own process, beside the command's
 GPU = "nvidia.com/gpu"
 
 
@@ -56,7 +57,7 @@ def pod_template(corpus: Corpus) -> str:
 
 def resources(need: Need, options: OrchestrateOptions) -> dict[str, dict[str, str]]:
     """Return a container's requests and limits. Memory is bounded; CPU that others leave may be used."""
-    asked = {"cpu": f"{need.cpu:g}", "memory": f"{need.memory_mb}Mi"}
+    asked = {"cpu": f"{need.cpu:g}", "memory": f"{need.memory_mb + AIRFLOW_MB}Mi"}
     bounds = {"memory": asked["memory"]}
     if need.gpu:
         bounds[GPU] = asked[GPU] = str(need.gpu)
@@ -70,7 +71,7 @@ def executor_config(need: Need, options: OrchestrateOptions, executors: str) -> 
     """
     if "KubernetesExecutor" not in executors:
         return None
-    from kubernetes.client import models as k8s
+    from kubernetes.client import models as k8s  # type: ignore[import-not-found, unused-ignore]
 
     container = k8s.V1Container(
         name=CONTAINER,

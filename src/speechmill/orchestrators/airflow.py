@@ -45,7 +45,7 @@ CAPABILITIES: Mapping[Feature, Capability] = {
 }
 
 _DAG_FILE = '''# SPDX-License-Identifier: Apache-2.0
-"""The DAGs of the corpus {name} in Airflow. Written by: speechmill render airflow {path}
+"""The DAGs of a corpus in Airflow, as speechmill render airflow wrote them.
 
 {variable} names another corpus file, without a change here.
 """
@@ -78,7 +78,6 @@ def render(corpus: Corpus, folder: Path) -> list[Path]:
         raise ConfigError("Airflow's tasks read a corpus file: write one with speechmill init, and render that")
     name = re.sub(r"\W", "_", corpus.name)
     text = _DAG_FILE.format(
-        name=corpus.name,
         path=str(corpus.path),
         variable=f"SPEECHMILL_CORPUS_{name.upper()}",
         settings=_settings(corpus),

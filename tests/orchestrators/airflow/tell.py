@@ -68,7 +68,8 @@ def main() -> None:
     from speechmill.orchestrators._airflow_callbacks import Tell
 
     emails = ["speech@example.org"]
-    failed = {"dag_run": SimpleNamespace(run_id="manual__1"), "run_id": "manual__1", "reason": "task_failure"}
+    instance = SimpleNamespace(task_id="segment")
+    failed = {"ti": instance, "dag_run": SimpleNamespace(run_id="manual__1"), "reason": "task_failure"}
     Tell("failed", "talks_label", emails, "alerts")(failed)
     late = {"dag_run": {"dag_run_id": "manual__2"}, "deadline": {"id": "1", "deadline_time": "2026-11-21T00:00:00Z"}}
     asyncio.run(wait_for(Tell("late", "talks_label", emails, "alerts", context=late)))

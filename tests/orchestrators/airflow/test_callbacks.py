@@ -14,8 +14,14 @@ def told(in_airflow):
 
 
 def test_a_failed_run_is_posted_to_the_webhook_with_the_connections_own_secret(told):
-    text = "talks_label failed: task_failure (DAG run manual__1)"
-    body = {"event": "failed", "dag": "talks_label", "dag_run": "manual__1", "reason": "task_failure", "text": text}
+    body = {
+        "event": "failed",
+        "dag": "talks_label",
+        "dag_run": "manual__1",
+        "task": "segment",
+        "reason": "task_failure",
+        "text": "talks_label failed: task_failure (task segment of DAG run manual__1)",
+    }
     assert told["posted"][0] == {"path": "/hook", "token": "s", "body": body}
 
 
@@ -25,7 +31,7 @@ def test_a_late_run_is_posted_with_its_deadline(told):
 
 
 def test_both_are_mailed(told):
-    assert "Subject: talks_label failed: task_failure (DAG run manual__1)" in told["mailed"][0]
+    assert "Subject: talks_label failed: task_failure (task segment of DAG run manual__1)" in told["mailed"][0]
     assert "To: speech@example.org" in told["mailed"][0]
     assert "is not done by the deadline of 2026-11-21" in told["mailed"][1]
 

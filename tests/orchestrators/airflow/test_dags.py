@@ -121,8 +121,9 @@ def test_labelling_waits_for_what_it_is_told_to_without_a_worker(dags, dag, kind
 
 
 def test_a_run_can_be_asked_for_other_things_by_hand(dags):
-    params = {"settings": [], "limit": None, "max_failed": 0, "retry_failed": False, "run": None}
-    assert dags["plain_label"]["params"] == params
+    assert dags["plain_label"]["params"] == {"settings": [], "limit": None, "retry_failed": False}
+    assert dags["plain_align"]["params"] == {"max_failed": 0, "retry_failed": False, "run": None}
+    assert dags[f"{FULL}_crawl"]["params"] == {"settings": []}
 
 
 def test_the_last_task_leads_to_the_report(dags):
