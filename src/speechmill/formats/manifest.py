@@ -22,7 +22,7 @@ from speechmill.core.files import atomic
 from speechmill.core.types import Segment
 
 SCHEMA_VERSION = "1"
-ROWS_AT_ONCE = 2048  # a row takes some KB as Python objects, and a tenth of that as Arrow or as a struct
+ROWS_AT_ONCE = 512  # a row takes some KB as Python objects, and a tenth of that as Arrow or as a struct
 _VERSION_KEY = b"speechmill.schema"
 
 T = TypeVar("T")
