@@ -76,7 +76,7 @@ def render(corpus: Corpus, folder: Path) -> list[Path]:
     """Write a DAG file, the pools that must exist, and a pod template for the Kubernetes executor."""
     if corpus.path is None:
         raise ConfigError("Airflow's tasks read a corpus file: write one with speechmill init, and render that")
-    name = re.sub(r"\W", "_", corpus.name)
+    name = re.sub(r"\W", "_", corpus.name, flags=re.ASCII)
     text = _DAG_FILE.format(
         path=str(corpus.path),
         variable=f"SPEECHMILL_CORPUS_{name.upper()}",
