@@ -21,7 +21,7 @@ def measured(recordings: int) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in json.loads(done.stdout.splitlines()[-1])["rows"]}
 
 
-# Bytes a recording: 1.4 KB of what is known of it, its segments as columns; and row groups, which ten thousand don't fill.
+# Bytes a recording: 1.4 KB of what is known of it, its segments as columns; and buffers that 10,000 do not fill.
 @pytest.mark.parametrize(
     ("recordings", "most"),
     [
