@@ -7,6 +7,7 @@ last one is told at the end. Nothing is set for the whole process: another user 
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import threading
 import time
@@ -14,7 +15,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from speechmill import __version__
 from speechmill.core.errors import ConfigError
 from speechmill.telemetry.metrics import BUCKETS_S, METRICS, Metric
 
@@ -30,6 +30,7 @@ class OpenTelemetrySink:
         from opentelemetry.sdk.metrics import MeterProvider
         from opentelemetry.sdk.resources import Resource
 
+        version = importlib.metadata.version("speechmill")
         self._problems: list[str] = []
         self._messages = _Messages()
         self._page: Any = None
@@ -38,12 +39,12 @@ class OpenTelemetrySink:
         resource = Resource.create(
             {
                 "service.name": environment.get("OTEL_SERVICE_NAME", "speechmill"),
-                "service.version": __version__,
+                "service.version": version,
                 "service.instance.id": uuid.uuid4().hex,  # counters of two tasks must not be taken for one
             }
         )
         self._provider = MeterProvider(readers, resource, shutdown_on_exit=False)
-        meter = self._provider.get_meter("speechmill", __version__)
+        meter = self._provider.get_meter("speechmill", version)
         self._instruments = {metric.name: _instrument(meter, metric) for metric in METRICS}
 
     def send(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
