@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ import pytest
 import yaml
 from tests.conftest import CommandLine
 from tests.orchestrators.flyte.environment import call, package, script
+from tests.system.conftest import MakeProject
+from tests.system.projects import QUERY
+
+from replica.handle import Replica
+from speechmill.pipeline.batches import read_batch
 
 pytestmark = pytest.mark.system
 
@@ -116,3 +122,20 @@ def test_the_containers_of_packaged_tasks_do_a_run(corpus: Path, speechmill: Com
     assert "ended with status 1" in concluded["error"]
     assert concluded["recoverable"] is False
     assert concluded["files"] == ["deck.html", "error.pb"]
+
+
+def test_flyte_crawls(make_project: MakeProject, start_replica: Callable[..., Replica]) -> None:
+    replica = start_replica()
+    command = {"command": f"{sys.executable} -m speechmill"}
+    project = make_project(replica, sources=[{"youtube": {"search": QUERY, "limit": 2}}], orchestrate=command)
+    folder = project.folder
+    call("speechmill", "render", "flyte", project.file, "--out", folder / "rendered", folder=folder)
+    words = ("run", folder / "rendered" / "talks_flyte.py", "crawl", "--corpus", project.file)
+    done = call("pyflyte", *words, folder=folder, variables=project.environment)
+    asked = re.findall(r"^\+ .* -m speechmill (.*)$", done.stderr, re.MULTILINE)
+    assert asked == [
+        f"crawl fetch {project.file} --describe-only --no-wait --json",
+        f"crawl fetch {project.file} --no-wait --json",
+    ]
+    (handed_over,) = [read_batch(project.workspace, choice) for choice in project.corpus.sources]
+    assert len(handed_over) == 2

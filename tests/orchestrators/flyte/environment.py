@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,17 @@ BIN = Path(__file__).resolve().parents[3] / ".venv-pipelines" / "bin"
 HERE = Path(__file__).parent
 
 
-def call(program: str, *arguments: object, folder: Path, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
-    """Run a program of that environment in a folder, which is its home too; skip where the environment is not there."""
+def call(
+    program: str,
+    *arguments: object,
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+    timeout_s: float = 300,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of that environment in a folder, which is its home too; skip where the environment is not there.
+
+    variables: of its environment, over ours.
+    """
     if not (BIN / program).exists():
         pytest.skip("flytekit is not here: make setup-pipelines")
     scratch = folder / "scratch"  # flytekit leaves folders behind
@@ -28,6 +38,7 @@ def call(program: str, *arguments: object, folder: Path, timeout_s: float = 300)
         "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),  # our models are there
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "OMP_NUM_THREADS": "1",
+        **(variables or {}),
     }
     words = [str(BIN / program), *map(str, arguments)]
     done = subprocess.run(

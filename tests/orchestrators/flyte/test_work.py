@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from speechmill import api
@@ -123,3 +124,14 @@ def test_stages_that_come_later_do_not_count(corpus: Corpus) -> None:
     recorder.record(LocalEngine(1), recorder.plan.nodes[:2])
     assert _plan(corpus, ("normalise", "vad")) == first
     assert _plan(corpus) != _plan(corpus)
+
+
+def test_what_waits_for_a_model_is_never_skipped(corpus: Corpus) -> None:
+    given = _plan(corpus)
+    _work(corpus)
+    planned = plan_run(corpus)
+    file = Path(planned.run) / "plan.json"
+    plan = msgspec.json.decode(file.read_bytes())
+    plan["nodes"][4] |= {"trainer": "gmm", "model": None}
+    file.write_bytes(msgspec.json.encode(plan))
+    assert tokens(Path(planned.run), planned.ranges, STAGES) != given
