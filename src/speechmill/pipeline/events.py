@@ -88,13 +88,14 @@ def write_summary(folder: Path, summary: Summary) -> None:
     write_bytes(folder / "summary.json", msgspec.json.format(msgspec.json.encode(summary), indent=2))
 
 
-def read_events(folder: Path) -> list[Event]:
-    """Read every writer's events, by time. A line cut off by a crash is left out."""
+def read_events(folder: Path, recording_id: str | None = None) -> list[Event]:
+    """Read every writer's events, or those of one recording, by time. A line cut off by a crash is left out."""
     decoder = msgspec.json.Decoder(Event)
     events = []
     for path in sorted(folder.glob("events-*.jsonl")):
-        whole, _, _cut_off = path.read_bytes().rpartition(b"\n")
-        events += [decoder.decode(line) for line in whole.splitlines()]
+        with path.open("rb") as file:
+            whole = (decoder.decode(line) for line in file if line.endswith(b"\n"))
+            events += [event for event in whole if recording_id in (None, event.recording_id)]
     return sorted(events, key=lambda event: event.time)
 
 

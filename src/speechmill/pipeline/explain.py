@@ -69,11 +69,10 @@ def _recording(row: dict[str, Any]) -> Iterator[str]:
 def _history(workspace: Workspace, recording_id: str) -> Iterator[str]:
     yield "history"
     for run in sorted(workspace.runs.glob("*")):
-        for event in read_events(run):
-            if event.recording_id == recording_id:
-                when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.time))
-                outcome = f"failed: {event.failed} {event.detail}" if event.failed else "done"
-                yield f"  {when}  {event.stage:<18} {outcome}  ({event.wall_s:.2f} s, run {run.name})"
+        for event in read_events(run, recording_id):
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.time))
+            outcome = f"failed: {event.failed} {event.detail}" if event.failed else "done"
+            yield f"  {when}  {event.stage:<18} {outcome}  ({event.wall_s:.2f} s, run {run.name})"
 
 
 def _segment(row: dict[str, Any]) -> Iterator[str]:
