@@ -198,10 +198,9 @@ def _chooser(fact: str, pair: Mapping[bool, str], planner: str) -> Any:
 
 
 def _sensor(wanted: str, timeout_s: float) -> Any:
-    """Return a task that waits for a file or an S3 key: in the triggerer, without taking a worker's place."""
+    """Return a task that waits for a file or an S3 key, and leaves its worker to others meanwhile."""
     common: dict[str, Any] = {
         "task_id": "wait_for",
-        "deferrable": True,
         "poke_interval": 60.0,
         "timeout": timeout_s,
         "doc_md": f"Waits for {wanted}.",
@@ -209,8 +208,9 @@ def _sensor(wanted: str, timeout_s: float) -> Any:
     if wanted.startswith("s3://"):
         from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
 
-        return S3KeySensor(bucket_key=wanted, wildcard_match="*" in wanted, **common)
-    return PathSensor(filepath=wanted, **common)
+        # Not in the triggerer, which would need aiobotocore: that pins another botocore than boto3 comes with.
+        return S3KeySensor(bucket_key=wanted, wildcard_match="*" in wanted, mode="reschedule", **common)
+    return PathSensor(filepath=wanted, deferrable=True, **common)
 
 
 def _params(flow: Flow, options: OrchestrateOptions) -> dict[str, Param]:

@@ -33,7 +33,7 @@ REQUIRES: tuple[str, ...] = ()  # writing a DAG file needs nothing; Airflow itse
 CAPABILITIES: Mapping[Feature, Capability] = {
     "schedule": Capability(True, "cron by flow, in UTC (schedules)"),
     "event": Capability(True, "each flow starts when the Asset of the one before it is updated"),
-    "sensor": Capability(True, "label waits for a file, folder or S3 key, deferred to the triggerer (wait_for)"),
+    "sensor": Capability(True, "label waits for a file, folder or S3 key, and takes no worker meanwhile (wait_for)"),
     "backfill": Capability(True, "airflow backfill create --dag-id NAME_label: needs a cron; by recording date"),
     "deadline": Capability(True, "a DeadlineAlert of each flow, called by the triggerer (deadline_h)"),
     "callback": Capability(True, "log line, e-mail and webhook when a DAG run fails or is late (emails, webhook)"),

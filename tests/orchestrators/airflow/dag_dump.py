@@ -70,6 +70,7 @@ def task(one: Any) -> dict[str, Any]:
         "outlets": [outlet.name for outlet in one.outlets],
         "links": [link.name for link in one.operator_extra_links],
         "deferrable": getattr(one, "deferrable", None),
+        "mode": getattr(one, "mode", None),
         "pod": pods and pods.to_dict()["spec"]["containers"][0],
     }
 

@@ -112,10 +112,14 @@ def test_a_flow_with_a_deadline_tells_who_is_to_know(dags):
     assert {made["on_failure"] for made in dags.values()} == {"failed"}
 
 
-@pytest.mark.parametrize(("dag", "kind"), [(f"{FULL}_label", "S3KeySensor"), ("trained_label", "PathSensor")])
-def test_labelling_waits_for_what_it_is_told_to_without_a_worker(dags, dag, kind):
+@pytest.mark.parametrize(
+    ("dag", "sensor"),
+    [(f"{FULL}_label", ("S3KeySensor", False, "reschedule")), ("trained_label", ("PathSensor", True, "poke"))],
+)
+def test_labelling_waits_for_what_it_is_told_to_and_takes_no_worker_meanwhile(dags, dag, sensor):
     tasks = dags[dag]["tasks"]
-    assert (tasks["wait_for"]["type"], tasks["wait_for"]["deferrable"]) == (kind, True)
+    found = tasks["wait_for"]
+    assert (found["type"], found["deferrable"], found["mode"]) == sensor
     assert tasks["plan"]["after"] == ["wait_for"]
     assert "wait_for" not in dags["plain_label"]["tasks"]
 
