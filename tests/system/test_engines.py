@@ -37,7 +37,12 @@ class Running:
 
     def __init__(self, environment: dict[str, str], corpus: Path, out: Path) -> None:
         self.mark = uuid.uuid4().hex
-        self.environment = {**os.environ, **environment, "SPEECHMILL_TEST_MARK": self.mark}
+        self.environment = {
+            **os.environ,
+            **environment,
+            "SPEECHMILL_TEST_MARK": self.mark,
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
         self.out = out
         self.parts: list[subprocess.Popen[bytes]] = []
         self._corpus = corpus
@@ -222,6 +227,8 @@ def test_a_killed_dask_scheduler_ends_the_run_and_the_next_goes_on(running: Runn
 def ray_head(running: Running) -> Iterator[tuple[str, str]]:
     """A Ray that runs: where its nodes find it, and where its clients do."""
     port, client = free_port(), free_port()
+    # Its nodes listen on all of this machine's addresses: with a token nobody else can give them work.
+    running.environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid.uuid4().hex * 2}
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         head = (
             "--head",
@@ -232,7 +239,7 @@ def ray_head(running: Running) -> Iterator[tuple[str, str]]:
             "--ray-client-server-port",
             str(client),
         )
-        more = ("--include-dashboard", "false", "--disable-usage-stats", "--num-cpus", "1", "--temp-dir", folder)
+        more = ("--include-dashboard", "false", "--num-cpus", "1", "--temp-dir", folder)
         assert start(running, "ray", "start", *head, *more).wait(PATIENCE_S) == 0
         yield f"127.0.0.1:{port}", f"ray://127.0.0.1:{client}"
         running.clear()
@@ -243,8 +250,7 @@ def test_a_killed_machine_of_a_ray_cluster_costs_nothing(
 ) -> None:
     address, _client = ray_head
     before = {process.pid for process in running.processes("raylet/raylet")}
-    more = ("--address", address, "--node-ip-address", "127.0.0.1", "--num-cpus", "1", "--disable-usage-stats")
-    assert start(running, "ray", "start", *more).wait(PATIENCE_S) == 0
+    assert start(running, "ray", "start", "--address", address, "--num-cpus", "1").wait(PATIENCE_S) == 0
     (second,) = [process for process in running.processes("raylet/raylet") if process.pid not in before]
     running.start("--engine", "ray", "--address", address)
     running.wait_for_work()

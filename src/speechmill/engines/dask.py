@@ -180,6 +180,7 @@ def _cluster(workers: int) -> Iterator[str]:
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # without pages it has a port still
             silence_logs=logging.CRITICAL,  # workers that are lost are made up for
             memory_limit=0,  # of the Dask worker, which does nothing itself; seats have limits of their own
             local_directory=folder,
