@@ -24,7 +24,15 @@ from airflow.sdk.configuration import conf
 
 from speechmill.core.errors import ConfigError
 from speechmill.orchestrators._airflow_callbacks import Tell
-from speechmill.orchestrators._airflow_operators import PLANNED, GiveOperator, PathSensor, SpeechmillOperator
+from speechmill.orchestrators._airflow_operators import (
+    COMMAND_VARIABLE,
+    CORPUS_VARIABLE,
+    PLANNED,
+    REPORTS_VARIABLE,
+    GiveOperator,
+    PathSensor,
+    SpeechmillOperator,
+)
 from speechmill.orchestrators._airflow_pods import executor_config
 from speechmill.orchestrators._airflow_pools import pool_of
 from speechmill.orchestrators._airflow_words import slug
@@ -234,8 +242,17 @@ def _params(flow: Flow, options: OrchestrateOptions) -> dict[str, Param]:
 
 def _documentation(corpus: Corpus, flow: Flow) -> str:
     report = corpus.store / "report.html"
-    starts = f"Starts by hand, by cron, or when there are new {flow.starts_after}." if flow.starts_after else ""
-    return f"### {flow.title}\n\nCorpus {corpus.name}. {starts}\n\nReport: [{report}]({report.as_uri()})"
+    starts = f"Starts by hand, by cron, or when there are new {flow.starts_after}. " if flow.starts_after else ""
+    variables = {
+        COMMAND_VARIABLE: f"how speechmill is called; else `{corpus.orchestrate.command}`",
+        CORPUS_VARIABLE.format(name=slug(corpus.name)): f"where workers find the corpus file; else `{corpus.path}`",
+        REPORTS_VARIABLE: "an address under which each corpus's report is served, as NAME/report.html",
+    }
+    listed = "\n".join(f"- `{name}`: {text}" for name, text in variables.items())
+    return (
+        f"### {flow.title}\n\nCorpus {corpus.name}. {starts}Report: [{report}]({report.as_uri()})\n\n"
+        f"Variables of Airflow that change it without code:\n\n{listed}\n"
+    )
 
 
 def _day(written: str | None) -> datetime | None:

@@ -130,6 +130,11 @@ def test_a_run_can_be_asked_for_other_things_by_hand(dags):
     assert dags[f"{FULL}_crawl"]["params"] == {"settings": []}
 
 
+def test_a_dag_names_the_variables_that_change_it(dags):
+    for variable in ("speechmill_command", "speechmill_corpus_plain", "speechmill_reports"):
+        assert f"- `{variable}`: " in dags["plain_label"]["doc"]
+
+
 def test_the_last_task_leads_to_the_report(dags):
     assert dags["plain_align"]["tasks"]["conclude"]["links"] == ["Report"]
     assert "workspace/report.html" in dags["plain_align"]["doc"]
