@@ -62,13 +62,30 @@ def pid_of(home: Home, name: str) -> int | None:
 
 
 def all_of(home: Home) -> list[int]:
-    """Return every process that a service of this folder has left, children and grandchildren too."""
+    """Return every process that a service of this folder has left, children and grandchildren too.
+
+    A process that gives itself a title (PostgreSQL, Airflow) may write it over its environment: such a one is found by
+    its session, which is its service's, and one in a session of its own (a task's command) by its environment.
+    """
     mark, found = f"{MARK}={home.folder}".encode(), []
+    sessions = _sessions(home)
     for path in Path("/proc").glob("[0-9]*"):
+        pid = int(path.name)
         with contextlib.suppress(OSError):
-            if mark in (path / "environ").read_bytes().split(b"\0") and int(path.name) != os.getpid():
-                found.append(int(path.name))
+            marked = mark in (path / "environ").read_bytes().split(b"\0")
+            if pid != os.getpid() and (marked or os.getsid(pid) in sessions):
+                found.append(pid)
     return [pid for pid in found if _born(pid)]
+
+
+def _sessions(home: Home) -> set[int]:
+    """Return the sessions of services; of one that has ended too, as long as its number is not another's."""
+    found = set()
+    for record in (home.folder / "pids").glob("*"):
+        pid, born = record.read_text(encoding="utf-8").split()
+        if _born(int(pid)) in (born, ""):
+            found.add(int(pid))
+    return found
 
 
 def stop(home: Home, services: Sequence[Service], grace_s: float) -> None:
@@ -88,12 +105,13 @@ def kill(pids: Sequence[int]) -> None:
     _wait(pids, 10)
 
 
-def group(pid: int) -> int:
-    """Return the group of a process; 0 where it has ended."""
+def family(pid: int) -> set[int]:
+    """Return the group and the parent of a process; nothing where it has ended."""
     try:
-        return os.getpgid(pid)
-    except ProcessLookupError:
-        return 0
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return set()
+    return {int(fields[1]), int(fields[2])}
 
 
 def memory_mb(pid: int) -> float:

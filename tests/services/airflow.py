@@ -107,7 +107,8 @@ class Platform:
 
     def processes(self) -> list[psutil.Process]:
         """Return every process of it that lives."""
-        return [one for one in psutil.process_iter() if _mark_of(one) == str(self.folder)]
+        services = {self.pid(record.name) for record in (self.folder / "pids").glob("*")}
+        return [one for one in psutil.process_iter() if _mark_of(one) == str(self.folder) or _session(one) in services]
 
     # -- Airflow's API
 
@@ -250,6 +251,13 @@ def _check(executor: str) -> None:
         raise Absent(f"no {missing[0]} here: apt-get install {missing[0]}")
     if not Path("/usr/lib/postgresql/15/bin/initdb").exists() and "SPEECHMILL_POSTGRES_BIN" not in os.environ:
         raise Absent("no PostgreSQL 15 here: apt-get install postgresql-15")
+
+
+def _session(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except ProcessLookupError:
+        return None
 
 
 def _mark_of(process: psutil.Process) -> str | None:
