@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
 MEMORY_SHARE = 0.8  # of what is free, divided among the workers
 LEAST_MB = 1024
 MEASURE_S = 0.5
+CGROUP = Path("/sys/fs/cgroup")  # of version 2; a container sees its own there
 
 
 def usable_cores() -> int:
@@ -21,9 +25,21 @@ def usable_cores() -> int:
 
 
 def share_mb(workers: float) -> int:
-    """Return what each of so many workers on this machine may take of its memory."""
-    free_mb = psutil.virtual_memory().available * MEMORY_SHARE / 2**20
-    return max(LEAST_MB, int(free_mb / max(workers, 1)))
+    """Return what each of so many workers may take of this machine's memory, or of this container's."""
+    free = min(psutil.virtual_memory().available, free_in_container())
+    return max(LEAST_MB, int(free * MEMORY_SHARE / 2**20 / max(workers, 1)))
+
+
+def free_in_container(cgroup: Path = CGROUP) -> float:
+    """Return the bytes that a container may still take; infinity outside of one, or where it has no limit."""
+    try:
+        limit = (cgroup / "memory.max").read_text().strip()
+        used = int((cgroup / "memory.current").read_text())
+        pages = re.search(r"^inactive_file (\d+)$", (cgroup / "memory.stat").read_text(), re.MULTILINE)
+    except OSError:
+        return math.inf
+    cached = int(pages[1]) if pages else 0  # of files: given back when memory is wanted
+    return math.inf if limit == "max" else int(limit) - used + cached
 
 
 class Meter:
