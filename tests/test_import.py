@@ -17,7 +17,6 @@ HEAVY = {
     "numpy",
     "onnxruntime",
     "pandas",
-    "pebble",
     "pocketsphinx",
     "pyarrow",
     "scipy",

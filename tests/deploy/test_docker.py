@@ -51,7 +51,7 @@ class TestEveryDockerfile:
         assert said(path, "USER")[-1] == "10001:10001"
 
     def test_its_process_gets_signals_and_says_how_its_health_is_asked(self, path: Path) -> None:
-        base = path.with_name("cpu.Dockerfile") if path.stem == "airflow" else path
+        base = path.with_name("cpu.Dockerfile") if path.stem in ("airflow", "pipelines") else path
         assert json.loads(said(base, "ENTRYPOINT")[-1])[:2] == ["/usr/bin/tini", "--"]
         assert json.loads(said(path, "CMD")[-1])
         assert len(said(path, "HEALTHCHECK")) == 1

@@ -86,7 +86,7 @@ def test_files_that_are_named_exist(path):
 def test_the_readme_names_every_backend():
     table = section(page("README.md"), "## Backends")
     listed = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in rows(table)[1:]}
-    assert listed == {family: set(registry.names(family)) for family in registry.FAMILIES}
+    assert listed == {family: set(registry.names(family)) for family in (*registry.FAMILIES, *registry.PLACES)}
 
 
 def test_the_corpus_file_page_names_every_field():

@@ -63,7 +63,7 @@ def test_every_engine_is_tested_here():
     assert registry.names("engines") == sorted(NAMES)
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_recording_does_costs_itself_alone(ran, name):
     _rows, summary = ran(name)

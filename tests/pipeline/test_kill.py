@@ -81,7 +81,7 @@ def check(speechmill, arguments, tmp_path, moments, whole):
     return caught
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups to kill")
 def test_killed_at_any_moment_the_next_run_ends_with_equal_rows(speechmill, tone_corpus, tmp_path):
     folder = tone_corpus({f"r{i:02d}": f"text {i}" for i in range(24)})

@@ -42,6 +42,7 @@ def command(
     """
     from speechmill.engines.local import LocalEngine
     from speechmill.pipeline import run as pipeline
+    from speechmill.pipeline.events import add_counts
     from speechmill.pipeline.plan import check_backends, nodes
     from speechmill.pipeline.record import Silent
 
@@ -58,6 +59,7 @@ def command(
         with recorder.workspace.held():
             _check_trained(folder, recorder.plan.nodes)
             counts = pipeline.finish_corpus(recorder, corpus, sources, engine)
+            add_counts(folder, counts)
     elif stages == "train":
         counts = _train(recorder, corpus, sources, engine, shards)
     else:
@@ -103,6 +105,7 @@ def _train(
     recorder: Recorder, corpus: Corpus, sources: Sequence[Source], engine: Engine, shards: Sequence[str] | None
 ) -> dict[str, StageCount]:
     """Make the models that the run waits for; what there is to warn of goes to stderr."""
+    from speechmill.pipeline.events import add_counts
     from speechmill.pipeline.plan import workable
     from speechmill.pipeline.training import train
 
@@ -112,6 +115,7 @@ def _train(
         _check_complete(recorder, workable(recorder.plan.nodes))
     with recorder.workspace.held():
         trained = train(recorder, corpus, sources, engine)
+        add_counts(recorder.workspace.runs / recorder.plan.run, trained.counts)
     for warning in trained.warnings:
         click.echo(f"warning: {warning}", err=True)
     return trained.counts

@@ -27,11 +27,12 @@ def command(orchestrator: str, corpus: Path, out: Path, settings: tuple[str, ...
     from speechmill.core import registry
     from speechmill.orchestrators import check
 
-    module = registry.require("orchestrators", orchestrator)
+    module = registry.load("orchestrators", orchestrator)
     if capabilities:
         rows = [(name, "yes" if one.supported else "no", one.how) for name, one in module.CAPABILITIES.items()]
         print_table("", (orchestrator, "", ""), rows)
         return
+    registry.require("orchestrators", orchestrator)
     read = api.corpus_of(corpus, None, parse_settings(settings))
     check(orchestrator, module.CAPABILITIES, read)
     out.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from speechmill.pipeline.flow import Need
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
 from speechmill.pipeline.spec import Corpus
 
-USER = 50000  # of Airflow's own images
+USER = 10001  # of our images
 CONTAINER = "base"  # the name by which Airflow finds a task's container
 AIRFLOW_MB = 512  # of its own process, beside the command's
 GPU = "nvidia.com/gpu"

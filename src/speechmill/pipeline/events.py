@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct, structs
 
 from speechmill.core.files import write_bytes
+
+COUNTS = "counts.json"  # in a run's folder
 
 
 class Event(Struct, frozen=True, omit_defaults=True):
@@ -123,3 +125,16 @@ class EventFiles:
                     return  # its writer is still at it, or was cut off
                 self._read[path] = self._read.get(path, 0) + len(line)
                 yield line
+
+
+def read_counts(folder: Path) -> dict[str, StageCount]:
+    """Return what `exec` did of the corpus scope of a run: models made, filter, exports."""
+    try:
+        return msgspec.json.decode((folder / COUNTS).read_bytes(), type=dict[str, StageCount])
+    except FileNotFoundError:
+        return {}
+
+
+def add_counts(folder: Path, counts: Mapping[str, StageCount]) -> None:
+    """Remember what was done of the corpus scope, for whoever concludes the run. The caller holds the workspace."""
+    write_bytes(folder / COUNTS, msgspec.json.encode(read_counts(folder) | dict(counts)))

@@ -18,7 +18,7 @@ from speechmill.core.conditions import holds
 from speechmill.core.errors import ConfigError, WorkspaceError
 from speechmill.core.types import Source
 from speechmill.pipeline import run as pipeline
-from speechmill.pipeline.events import EventFiles, Summary, write_summary
+from speechmill.pipeline.events import EventFiles, Summary, read_counts, write_summary
 from speechmill.pipeline.orchestrate_options import MOST_TASKS
 from speechmill.pipeline.plan import check_backends
 from speechmill.pipeline.provenance import versions
@@ -131,11 +131,15 @@ def conclude(folder: Path, *, max_failed: int = 0, audio: bool = True) -> Summar
     corpus = recorder.plan.resolved()
     if any(node.waits for node in recorder.plan.nodes) and read_pinned(folder) is None:
         raise ConfigError(f"{folder} has not been trained; first: speechmill exec --run {folder} --stages train")
+    counts = read_counts(folder)
+    if "filter" not in counts:
+        raise ConfigError(f"{folder} has not been finished; first: speechmill exec --run {folder} --stages finish")
     with recorder.workspace.held():
         began = _remember(recorder, folder)
         summary = Summary(recorder.plan.run, began, versions=versions(corpus))
         pinned = read_pinned(folder)
         pipeline.fill(summary, recorder, sources, max_failed, pinned.warnings if pinned else ())
+        summary.stages |= counts
         write_summary(folder, summary)
         forget_inflight(recorder.workspace.root, recorder.plan.run)
         for node in recorder.plan.nodes:
