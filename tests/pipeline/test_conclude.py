@@ -63,3 +63,16 @@ def test_of_two_dates_each_is_worked_on_alone_and_the_dataset_holds_both(corpus,
         segments.append(json.loads(speechmill("conclude", "--run", run, "--json").stdout)["segments"])
     assert counts == [1, 2]
     assert segments == [1, 3]
+
+
+def test_what_was_never_labelled_is_not_left_out_of_a_dataset_in_silence(corpus, speechmill, tmp_path):
+    workspace = tmp_path / "early"
+    speechmill("run", corpus, "--out", workspace, "--max-failed", "1")
+    before = pq.read_table(workspace / "dataset" / "segments.parquet")
+    planned = speechmill("plan", corpus, "--out", workspace, "--set", "vad.threshold=0.7", "--json")
+    run = json.loads(planned.stdout)["run"]
+    refused = speechmill("exec", "--run", run, "--stages", "finish", expect=2).stderr
+    assert "has no result of vad yet; first: --stages vad" in refused
+    assert pq.read_table(workspace / "dataset" / "segments.parquet") == before
+    speechmill("exec", "--run", run)
+    speechmill("exec", "--run", run, "--stages", "finish")

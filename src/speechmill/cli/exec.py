@@ -58,6 +58,7 @@ def command(
     if stages == "finish":
         with recorder.workspace.held():
             _check_trained(folder, recorder.plan.nodes)
+            _check_complete(recorder, recorder.plan.nodes)  # or its dataset would be without them, and nobody told
             counts = pipeline.finish_corpus(recorder, corpus, sources, engine)
             add_counts(folder, counts)
     elif stages == "train":
