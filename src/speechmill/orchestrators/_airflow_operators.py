@@ -64,11 +64,23 @@ class SpeechmillOperator(BaseOperator):  # type: ignore[misc]
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Run it, once for each run that there is to go on with (nearly always one); return the counts it printed."""
-        answers = [self._call(line) for line in self._lines(context)]
+        answers = self._answers(self._lines(context))
         if self.command[0] == "plan":
             return self._planned(context, answers)
         _give(self, context, answers[-1])
         return answers[-1]
+
+    def _answers(self, lines: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+        """Run each command. That too much failed in one run is said when the others have been done."""
+        answers, failed = list[dict[str, Any]](), list[str]()
+        for line in lines:
+            try:
+                answers.append(self._call(line))
+            except AirflowFailException as error:
+                failed.append(str(error))
+        if failed:
+            raise AirflowFailException("; ".join(failed))
+        return answers
 
     def on_kill(self) -> None:
         """End the command: the task is cleared, marked, or out of time."""
@@ -114,7 +126,8 @@ class SpeechmillOperator(BaseOperator):  # type: ignore[misc]
         dates = self._window(context)
         told = {name: value for name, value in found[-1].items() if name != "ranges"}
         context["ti"].xcom_push(key=RUNS, value=[one["run"] for one in found])
-        context["ti"].xcom_push(key=PLANNED, value={**told, "since": dates.since, "until": dates.until})
+        limits = {"since": dates.since, "until": dates.until, "limit": asked(context["params"]).limit}
+        context["ti"].xcom_push(key=PLANNED, value={**told, **limits})
         return shares(found)
 
 

@@ -18,6 +18,7 @@ from speechmill.pipeline.flow import CORPUS
 from speechmill.pipeline.orchestrate_options import MOST_TASKS
 
 PLAN, NEWEST = ("plan", CORPUS), "--newest"
+PARTS = ("since", "until", "limit")  # in an event: the run is of some recordings only
 BY_DATE = ("backfill", "backfill_job")  # kinds of DAG runs that are of the dates of their interval
 
 
@@ -110,8 +111,8 @@ def resuming(command: Sequence[str], runs: Sequence[str]) -> list[list[str]]:
 
 
 def runs_of(extras: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the runs that events tell of, oldest first: a run of all dates makes those before it needless."""
-    whole = {str(extra["run"]): not (extra.get("since") or extra.get("until")) for extra in extras if extra.get("run")}
+    """Return the runs that events tell of, oldest first: a run of all recordings makes those before it needless."""
+    whole = {str(extra["run"]): not any(map(extra.get, PARTS)) for extra in extras if extra.get("run")}
     named = sorted(whole)  # a run's name begins with when it was planned
     last = max((place for place, run in enumerate(named) if whole[run]), default=0)
     return named[last:]

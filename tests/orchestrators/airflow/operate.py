@@ -84,6 +84,7 @@ def main(folder: Path) -> None:
     conclude.execute(asked)
     found["given"] = asked["outlet_events"]["dataset"].extra
     found["report"] = conclude.operator_extra_links[0].get_link(conclude, ti_key=None)
+    found["concluded"] = name_of(conclude.execute, context({"max_failed": 7}, [], kept))
     for status, last in (("1", "7"), ("2", "8")):
         failing = make("exec", "--run", "{run}", "--shard", last, planner="resume", share={"run": "/w/runs/1"})
         found[f"status {status}"] = name_of(failing.execute, context({}, [], kept))

@@ -20,6 +20,7 @@ def test_a_plan_of_five_thousand_shards_is_a_thousand_tasks(done):
 def test_xcom_holds_places_and_counts(done):
     assert done["xcom"]["runs"] == ["/w/runs/9"]
     planned = {"run": "/w/runs/9", "shards": 5000, "facts": {"untranscribed": 0}, "since": None, "until": None}
+    planned["limit"] = 4
     assert done["xcom"]["planned"] == planned
 
 
@@ -35,7 +36,7 @@ def test_runs_that_events_tell_of_are_all_gone_on_with_oldest_first(done):
 
 
 def test_the_last_task_concludes_each_run_and_gives_the_dataset_once(done):
-    conclusions = [call for call in done["calls"] if call[0] == "conclude"]
+    conclusions = [call for call in done["calls"] if call[0] == "conclude" and call[-1] == "5"]
     assert [call[1:] for call in conclusions] == [["--run", f"/w/runs/{n}", "--max-failed", "5"] for n in (1, 2)]
     assert done["given"] == {"recordings": 3, "dag_run": "manual__1"}
 
@@ -47,6 +48,12 @@ def test_the_report_is_below_the_address_that_a_variable_names(done):
 def test_too_much_failed_is_not_tried_again_and_anything_else_is(done):
     assert done["status 1"].startswith("AirflowFailException: ")
     assert done["status 2"].startswith("CommandFailed: ")
+
+
+def test_a_run_in_which_too_much_failed_keeps_no_other_from_being_concluded(done):
+    assert done["concluded"].startswith("AirflowFailException: ")
+    conclusions = [call for call in done["calls"] if call[0] == "conclude" and call[-1] == "7"]
+    assert [call[2] for call in conclusions] == ["/w/runs/1", "/w/runs/2"]
 
 
 def test_a_task_that_is_cleared_ends_its_command(done):

@@ -74,10 +74,11 @@ def test_several_runs_share_the_tasks_among_them():
     assert len(found) == 3
 
 
-def test_a_run_of_all_dates_makes_those_before_it_needless():
+def test_a_run_of_all_recordings_makes_those_before_it_needless():
     by_date = [{"run": f"/w/runs/{n}", "since": "2026-11-01", "until": "2026-11-02"} for n in (1, 2, 4)]
     assert runs_of(by_date) == ["/w/runs/1", "/w/runs/2", "/w/runs/4"]
     assert runs_of([*by_date, {"run": "/w/runs/3"}]) == ["/w/runs/3", "/w/runs/4"]
+    assert runs_of([{"run": "/w/runs/5"}, {"run": "/w/runs/6", "limit": 10}]) == ["/w/runs/5", "/w/runs/6"]
     assert runs_of([{"dag_run": "an event that names no run"}]) == []
 
 
