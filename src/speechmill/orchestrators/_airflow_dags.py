@@ -190,7 +190,8 @@ def _for_every_task(options: OrchestrateOptions) -> dict[str, Any]:
 def standing(corpus: Corpus) -> list[str]:
     """Return the settings that every run has: those the DAG was made with, and the aligner it was made for."""
     chosen = {} if "align" in corpus.raw else {"align": corpus.align.backend if corpus.align else "none"}
-    return [f"{field}={json.dumps(value)}" for field, value in {**chosen, **corpus.settings}.items()]
+    every = {**chosen, **corpus.settings}
+    return [f"{field}={json.dumps(value, ensure_ascii=False)}" for field, value in every.items()]
 
 
 def _chooser(fact: str, pair: Mapping[bool, str], planner: str) -> Any:

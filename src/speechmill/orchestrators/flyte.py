@@ -84,7 +84,7 @@ def workflows_of(corpus: Corpus, at: str) -> dict[str, Any]:
     from speechmill.orchestrators._flyte_workflows import made_of
 
     _check(corpus)
-    settings = [f"{field}={json.dumps(value)}" for field, value in _settings(corpus).items()]
+    settings = [f"{field}={json.dumps(value, ensure_ascii=False)}" for field, value in _settings(corpus).items()]
     made = made_of(_variable(corpus.name), corpus, at, settings)
     return {**made.workflows, **made.launch_plans}
 

@@ -30,6 +30,8 @@ else:
 sys.exit({"7": 1, "8": 2}.get(words[-1], 0))
 """
 
+SETTINGS = {"vad.threshold": 0.6, "name": "ph\u00f2ng \U0001f3a7: 'a' \"b\"", "limit": None, "export": [{"jsonl": {}}]}
+
 
 class Instance:
     """A task instance's XCom."""
@@ -58,6 +60,7 @@ def context(params: dict[str, Any], events: list[dict[str, Any]], kept: dict[str
 
 
 def main(folder: Path) -> None:
+    from speechmill.orchestrators._airflow_dags import standing
     from speechmill.orchestrators._airflow_operators import SpeechmillOperator
 
     (folder / "program.py").write_text(PROGRAM)
@@ -71,6 +74,7 @@ def main(folder: Path) -> None:
         return SpeechmillOperator(task_id="one", command=command, program="no-such", corpus=corpus, **more)
 
     found: dict[str, Any] = {}
+    found["standing"] = standing(SimpleNamespace(raw={"align": None}, settings=SETTINGS))  # type: ignore[arg-type]
     kept: dict[str, Any] = {}
     plan = make("plan", "{corpus}", "--tasks", "1000", "--json", standing=["align=none"])
     found["shares"] = len(plan.execute(context({"limit": 4}, [], kept)))

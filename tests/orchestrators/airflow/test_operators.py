@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.orchestrators.airflow.operate import SETTINGS
+
+from speechmill.cli.output import parse_settings
 
 pytestmark = pytest.mark.slow  # Airflow takes seconds to start
 
@@ -22,6 +25,10 @@ def test_xcom_holds_places_and_counts(done):
     planned = {"run": "/w/runs/9", "shards": 5000, "facts": {"untranscribed": 0}, "since": None, "until": None}
     planned["limit"] = 4
     assert done["xcom"]["planned"] == planned
+
+
+def test_settings_are_read_as_they_were_written_whatever_is_in_them(done):
+    assert parse_settings(done["standing"]) == SETTINGS
 
 
 def test_variables_stand_in_for_the_program_and_the_corpus_file(done):
