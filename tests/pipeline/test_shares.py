@@ -5,7 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from speechmill.cli import exec as exec_command
 from speechmill.core import groups
 from speechmill.core.errors import ConfigError
 from speechmill.core.types import Canonical, Failed, Interval, Source, Stamp, Transcript, Turn, Utterance
@@ -202,3 +204,14 @@ def test_what_is_frozen_is_read_back_in_its_order(tmp_path, monkeypatch):
     assert read_frozen(tmp_path) == (list(found), members)
     assert read_shards(tmp_path, ["00001"]) == (list(found[3:6]), members[3:6])
     assert read_shards(tmp_path, ["00000", "00002"]) == ([*found[:3], found[6]], [*members[:3], members[6]])
+
+
+@pytest.mark.parametrize("stages", ["train", "finish"])
+def test_what_is_of_the_whole_corpus_is_not_done_of_a_shard(corpus, stages):
+    recorder = started(corpus)
+    recorder.record(Instant(), recorder.plan.nodes)
+    asked = ["--run", str(folder_of(recorder)), "--stages", stages, "--shard", "0"]
+    done = CliRunner().invoke(exec_command.command, asked)
+    assert isinstance(done.exception, ConfigError)
+    assert "leave --shard out" in str(done.exception)
+    assert not recorder.workspace.dataset.exists()

@@ -49,6 +49,8 @@ def command(
     if not (folder / "plan.json").exists():
         raise ConfigError(f"{folder} is not a run; name WORKSPACE/runs/ID")
     shards = None if shard is None else _shards(shard)
+    if shards is not None and stages in ("train", "finish"):
+        raise ConfigError(f"--stages {stages} is of the whole corpus: leave --shard out")
     recorder, sources = pipeline.reopen(folder, observed(Silent()), shards)
     corpus = recorder.plan.resolved()
     if nodes(corpus, recorder.plan.pins) != recorder.plan.nodes:
@@ -62,7 +64,7 @@ def command(
             counts = pipeline.finish_corpus(recorder, corpus, sources, engine)
             add_counts(folder, counts)
     elif stages == "train":
-        counts = _train(recorder, corpus, sources, engine, shards)
+        counts = _train(recorder, corpus, sources, engine)
     else:
         chosen = _range(recorder.plan, stages)
         _check_trained(folder, chosen)
@@ -102,16 +104,12 @@ def _check_complete(recorder: Recorder, chosen: Sequence[Node]) -> None:
                 )
 
 
-def _train(
-    recorder: Recorder, corpus: Corpus, sources: Sequence[Source], engine: Engine, shards: Sequence[str] | None
-) -> dict[str, StageCount]:
+def _train(recorder: Recorder, corpus: Corpus, sources: Sequence[Source], engine: Engine) -> dict[str, StageCount]:
     """Make the models that the run waits for; what there is to warn of goes to stderr."""
     from speechmill.pipeline.events import add_counts
     from speechmill.pipeline.plan import workable
     from speechmill.pipeline.training import train
 
-    if shards is not None:
-        raise ConfigError("--stages train is of the whole corpus: leave --shard out")
     if any(node.waits for node in recorder.plan.nodes):
         _check_complete(recorder, workable(recorder.plan.nodes))
     with recorder.workspace.held():
