@@ -11,7 +11,8 @@ from tests.engines.noop import plan_in, tasks
 from speechmill import engines
 from speechmill.core import registry
 from speechmill.core.errors import ConfigError, MissingDependency, UnknownBackend, Unsupported, WorkspaceError
-from speechmill.pipeline.worker import Outcome
+from speechmill.engines._seat_process import Fatal
+from speechmill.pipeline.worker import Death, Outcome
 
 NAMES = ("local", "dask", "ray")
 TEXTS = {
@@ -152,3 +153,21 @@ def test_an_address_without_a_scheduler_is_told_before_work_starts(monkeypatch):
 def test_an_address_without_a_ray_is_told_before_work_starts():
     with pytest.raises(ConfigError, match=r"no Ray answers at auto .*ray start --head"):
         engines.make("ray", address="auto")
+
+
+def test_an_answer_counts_whatever_has_become_of_the_dask_worker_since():
+    """Lost after it had answered, its future's status is that of work that is being done again."""
+    from speechmill.engines.dask import _UnderWay
+
+    class Lost:
+        key, status = "key", "lost"
+
+    (task,), outcome = tasks(1), Outcome({}, {}, ())
+    under_way = _UnderWay.__new__(_UnderWay)
+    under_way._where = "here"
+    for answer in (outcome, Death("timeout", "", None)):
+        under_way._tasks, under_way._done = {"key": (Lost, task, 0)}, iter([(Lost, answer)])
+        assert list(under_way.take()) == [(task, answer)]
+    under_way._tasks, under_way._done = {"key": (Lost, task, 0)}, iter([(Lost, Fatal(ConfigError("why")))])
+    with pytest.raises(ConfigError, match="why"):
+        list(under_way.take())

@@ -119,7 +119,7 @@ class _UnderWay:
         """Wait for the next future; yield its task and answer, or nothing where it is tried again."""
         future, result = next(self._done)
         _, task, losses = self._tasks.pop(future.key)
-        answer = self._answer(future.status, result)
+        answer = self._answer(result)
         if answer is not None:
             yield task, answer
         elif losses + 1 >= MAX_LOSSES:
@@ -133,16 +133,18 @@ class _UnderWay:
             with contextlib.suppress(Exception):  # the cluster may be what is gone
                 self._client.cancel([future for future, _task, _losses in self._tasks.values()], force=True)
 
-    def _answer(self, status: str, result: Any) -> Outcome | Death | None:
-        """Return what came of a future; None where its workers were lost. Raises what ends the run."""
+    def _answer(self, result: Any) -> Outcome | Death | None:
+        """Return what came of a future; None where its workers were lost. Raises what ends the run.
+
+        A future's status may be of later than its result: one whose worker is lost meanwhile is being done again.
+        """
         from distributed import KilledWorker
 
-        if status == "finished" and not isinstance(result, BaseException):
-            answer: Outcome | Death | Fatal = result
-            if isinstance(answer, Fatal):
-                raise answer.error
-            return answer
-        if status != "error":
+        if isinstance(result, Fatal):
+            raise result.error
+        if isinstance(result, Outcome | Death):
+            return result
+        if not isinstance(result, tuple):  # it was cancelled
             raise SpeechmillError(
                 f"the Dask scheduler at {self._where} is gone; run the same command again to go on from here"
             )
