@@ -8,7 +8,9 @@ from speechmill.core.stage import Resources
 from speechmill.core.types import Canonical, Failed, Interval, Rights, Source, Transcript, Utterance, Word
 from speechmill.pipeline import table
 from speechmill.pipeline.plan import Node
+from speechmill.pipeline.refilter import materialise, refilter
 from speechmill.store.ledger import Ledger, Result
+from speechmill.store.workspace import Workspace
 
 
 def node(name, reads, writes):
@@ -222,3 +224,30 @@ def test_what_waits_for_a_failed_stage_says_for_which(made):
     made.ledger.write(second.folder, "00000", second.writes, [Result("ka", failed=Failed("ka", "second", "timeout"))])
     _name, segments, _recordings = made.join(A, nodes=(*NODES, second, trust))
     assert [row["gaps"] for row in segments] == [{"quality.trust": "not-run: second failed"}] * 2
+
+
+def test_a_dataset_that_was_cut_off_between_its_files_is_written_again(made, monkeypatch):
+    """Else the rules before would find it to be theirs, with the segments of the rules after."""
+    whole(made, "ka")
+    name, segments, _recordings = made.join(A)
+    workspace = Workspace(made.root)
+
+    def decide(rules):
+        index, _worked = refilter(workspace, "run-1", name, rules, ["snr_db"])
+        return materialise(workspace, index)
+
+    def dropped():
+        return sum(map(bool, pq.read_table(workspace.dataset / "segments.parquet")["drops"].to_pylist()))
+
+    def cut_off(*_paths):
+        raise KeyboardInterrupt
+
+    assert decide([])
+    assert not decide([])
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(table.shutil, "copyfile", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            decide(["num_chars >= 100"])
+    assert dropped() == len(segments) == 2
+    assert decide([])
+    assert dropped() == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from speechmill.core.errors import WorkspaceError
 from speechmill.core.files import write_bytes
@@ -105,6 +105,12 @@ def materialise(workspace: Workspace, index: Index) -> bool:
     if current is not None and (current.table, current.decisions) == (index.table, index.decisions):
         return False
     recordings = workspace.tables / f"recordings-{index.table}.parquet"
+    if current is not None:
+        _write_index(workspace, structs.replace(index, decisions=""))  # cut off between files, it is that of none
     table.materialise(index.segments_path(workspace), recordings, index.decisions_path(workspace), workspace.dataset)
-    write_bytes(workspace.dataset / "index.json", msgspec.json.format(msgspec.json.encode(index), indent=2))
+    _write_index(workspace, index)
     return True
+
+
+def _write_index(workspace: Workspace, index: Index) -> None:
+    write_bytes(workspace.dataset / "index.json", msgspec.json.format(msgspec.json.encode(index), indent=2))
