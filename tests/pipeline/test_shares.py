@@ -4,6 +4,7 @@
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -215,3 +216,48 @@ def test_what_is_of_the_whole_corpus_is_not_done_of_a_shard(corpus, stages):
     assert isinstance(done.exception, ConfigError)
     assert "leave --shard out" in str(done.exception)
     assert not recorder.workspace.dataset.exists()
+
+
+class Careful(Instant):
+    """Does only stages that have what they read, as a worker."""
+
+    def map(self, plan, tasks):
+        nodes = {node.name: node for node in plan.nodes}
+        for task in tasks:
+            self.tasks.append(task.source.id)
+            columns, results = dict(task.columns), {}
+            for node in (nodes[stage] for stage in task.stages):
+                if set(node.reads) <= columns.keys():
+                    made = {name: COLUMNS[name] for name in node.writes}
+                    columns |= made
+                    results[node.name] = Result(task.source.key, made)
+            yield task, Outcome(results, {}, ())
+
+
+def test_a_part_that_turns_out_to_be_broken_when_it_is_read_is_made_again(corpus):
+    """Its keys can be read and what it holds can't: a task for the stage after it then has nothing to work on."""
+    started(corpus, NAMES[:1]).record(Instant(), nodes(corpus))
+    again = started(corpus, NAMES[:1], "run-2")
+    again.workspace.recordings.mkdir()
+    (again.workspace.root / COLUMNS["audio"].paths[0]).touch()
+    turns, segment = (next(node for node in again.plan.nodes if node.name == name) for name in ("diarize", "segment"))
+    (part,) = again.ledger.root.glob(f"{segment.folder}/*/*.parquet")
+    part.unlink()
+    (part,) = again.ledger.root.glob(f"{turns.folder}/*/*.parquet")
+    break_column(part, "turns")
+    again.record(Careful(), again.plan.nodes)
+    assert len(again.ledger.corrupt) == 1
+    assert {count.pending for count in run.count(again, again.plan.nodes).values()} == {0}
+
+
+def break_column(path, name):
+    """Make all pages of a column unreadable."""
+    with pq.ParquetFile(path) as file:
+        group = file.metadata.row_group(0)
+        chunks = [group.column(i) for i in range(group.num_columns)]
+    content = bytearray(path.read_bytes())
+    for chunk in chunks:
+        if chunk.path_in_schema.split(".")[0] == name:
+            begin = chunk.dictionary_page_offset or chunk.data_page_offset
+            content[begin : begin + chunk.total_compressed_size] = b"\xff" * chunk.total_compressed_size
+    path.write_bytes(bytes(content))

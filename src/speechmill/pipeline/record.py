@@ -182,9 +182,9 @@ class Recorder:
                 waiting = [member for member in self.members if member.key in needed]
                 self.observer.scope(Scope(self._events_path.parent, self.members, engine.workers))
                 self.observer.begin(len(waiting), sum(member.duration for member in waiting))
-            before = self._attempts
+            before = self._attempts, len(self.ledger.corrupt)
             self._pass(engine, needed, timeout_s)
-            if self._attempts == before:
+            if (self._attempts, len(self.ledger.corrupt)) == before:
                 return  # nothing came of it, not even a failure: another pass would be the same
             first = False
 
