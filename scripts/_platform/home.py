@@ -19,6 +19,7 @@ PORTS = ("airflow", "postgres", "redis", "s3", "statsd", "metrics", "prometheus"
 DATABASES = ("airflow", "speechmill")  # each with a user of its own; speechmill's is for catalogs
 SECRETS = ("postgres", *DATABASES, "redis", "s3", "jwt", "api", "admin", "op", "viewer")
 FOLDERS = ("logs", "pids", "airflow/dags", "prometheus/targets", "redis")
+OWN = {"airflow", "logs", "pids", "postgres", "prometheus", "redis", ".gitignore", "secrets.json", "secrets.json.new"}
 
 
 class PlatformError(Exception):
@@ -59,6 +60,8 @@ class Home:
         if unknown := set(ports) - set(PORTS):
             raise PlatformError(f"--port {unknown.pop()}: the ports are {', '.join(PORTS)}")
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.exists and any(path.name not in OWN for path in self.folder.iterdir()):
+            raise PlatformError(f"{self.folder} holds other things, which down --purge would delete; name a new folder")
         self.folder.chmod(0o711)  # PostgreSQL's user must get at its own folder
         for name in FOLDERS:
             (self.folder / name).mkdir(parents=True, exist_ok=True)

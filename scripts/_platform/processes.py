@@ -48,17 +48,14 @@ def start(home: Home, service: Service, environment: Mapping[str, str]) -> float
             umask=0o077,
             **as_user(service.user),
         )
-    write(record, f"{process.pid} {_born(process.pid)}")
+    write(record, f"{process.pid} {_born(process.pid)} {_here()}")
     return now
 
 
 def pid_of(home: Home, name: str) -> int | None:
     """Return the process of a service; None where it has ended, or its number is another's by now."""
-    try:
-        pid, born = (home.folder / f"pids/{name}").read_text(encoding="utf-8").split()
-    except (FileNotFoundError, ValueError):
-        return None
-    return int(pid) if _born(int(pid)) == born else None
+    pid, born = _recorded(home.folder / f"pids/{name}")
+    return pid if born and _born(pid) == born else None
 
 
 def all_of(home: Home) -> list[int]:
@@ -82,10 +79,25 @@ def _sessions(home: Home) -> set[int]:
     """Return the sessions of services; of one that has ended too, as long as its number is not another's."""
     found = set()
     for record in (home.folder / "pids").glob("*"):
-        pid, born = record.read_text(encoding="utf-8").split()
-        if _born(int(pid)) in (born, ""):
-            found.add(int(pid))
+        pid, born = _recorded(record)
+        if born and _born(pid) in (born, ""):
+            found.add(pid)
     return found
+
+
+def _recorded(record: Path) -> tuple[int, str]:
+    """Return a service's process and when it was started; no time where numbers have been given anew since."""
+    try:
+        pid, born, where = record.read_text(encoding="utf-8").split()
+    except (FileNotFoundError, ValueError):
+        return 0, ""
+    return int(pid), born if where == _here() else ""
+
+
+def _here() -> str:
+    """Return what names this start of the machine and of the container: another one has other processes."""
+    booted = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    return f"{booted}/{os.readlink('/proc/self/ns/pid')}"
 
 
 def stop(home: Home, services: Sequence[Service], grace_s: float) -> None:

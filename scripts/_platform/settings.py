@@ -43,7 +43,7 @@ def environment(home: Home) -> dict[str, str]:
 def _write_redis(home: Home) -> None:
     folder = home.folder / "redis"
     lines = ["bind 127.0.0.1", f"port {home.port('redis')}", f"requirepass {home.secrets['redis']}"]
-    lines += [f"dir {folder}", "appendonly yes", "daemonize no"]
+    lines += [f'dir "{folder}"', "appendonly yes", "daemonize no"]
     write(folder / "redis.conf", "\n".join(lines) + "\n")
 
 
