@@ -22,8 +22,10 @@ from speechmill.pipeline.plan import nodes
 from speechmill.pipeline.spec import Corpus
 
 HOURS = (1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0)
-TASK_S = {"none": 0.0, "airflow": 0.7, "flyte": 10.0, "kubeflow": 20.0}  # from queued to started, besides our own start
-START_S = 2.0  # of `speechmill exec`: Python, the run's folder, the networks
+# From queued to started, besides our own start. Airflow's as benchmarks/orchestrate.py has it, where the platform and its
+# tasks share two cores; of the others, which start a pod for a task, an assumption.
+TASK_S = {"none": 0.0, "airflow": 5.0, "flyte": 10.0, "kubeflow": 20.0}
+START_S = 1.0  # of `speechmill exec`: Python, the run's folder, the networks
 RECORDING_S = 0.0002  # of an engine, for each recording in each step
 GPU_FACTOR = 30.0  # a GPU's speed to a core's, for a network that no run here has measured on a GPU
 FINISH_COST = 0.001  # CPU seconds per second of audio: join, filter, dataset
