@@ -16,7 +16,7 @@ from speechmill.pipeline import frozen, record, run
 from speechmill.pipeline.frozen import read_frozen, read_shards, write_frozen
 from speechmill.pipeline.intake import Memory
 from speechmill.pipeline.pending import Member
-from speechmill.pipeline.plan import Plan, nodes
+from speechmill.pipeline.plan import Plan, nodes, stages
 from speechmill.pipeline.record import Silent
 from speechmill.pipeline.run import Prepared
 from speechmill.pipeline.spec import resolve
@@ -216,6 +216,14 @@ def test_what_is_of_the_whole_corpus_is_not_done_of_a_shard(corpus, stages):
     assert isinstance(done.exception, ConfigError)
     assert "leave --shard out" in str(done.exception)
     assert not recorder.workspace.dataset.exists()
+
+
+def test_a_task_readies_the_models_of_its_own_stages_only(corpus):
+    recorder = started(corpus)
+    (normalise, vad, *_others) = recorder.plan.nodes
+    asked = [recorder.pending_choices(stages(corpus), some) for some in ([normalise], [normalise, vad], None)]
+    assert [[choice.family for choice in choices] for choices in asked[:2]] == [[], ["vad"]]
+    assert {choice.family for choice in asked[2]} >= {"vad", "transcripts", "segment"}
 
 
 class Careful(Instant):

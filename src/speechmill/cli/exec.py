@@ -69,7 +69,7 @@ def command(
         chosen = _range(recorder.plan, stages)
         _check_trained(folder, chosen)
         with recorder.workspace.joined():
-            pipeline.ready_models(corpus, recorder, retry_failed=retry_failed)
+            pipeline.ready_models(corpus, recorder, chosen, retry_failed=retry_failed)
             recorder.record(engine, chosen, retry_failed=retry_failed)
         counts = pipeline.count(recorder, chosen)
         _check_complete(recorder, chosen)

@@ -188,9 +188,15 @@ class Recorder:
                 return  # nothing came of it, not even a failure: another pass would be the same
             first = False
 
-    def pending_choices(self, of: Sequence[Glue], *, retry_failed: bool = False) -> list[Choice]:
-        """Return the backends that recordings still wait for; recognisers only where one has no transcript."""
-        names = {name for missing in self._missing(self.plan.nodes, retry_failed).values() for name in missing}
+    def pending_choices(
+        self, of: Sequence[Glue], nodes: Sequence[Node] | None = None, *, retry_failed: bool = False
+    ) -> list[Choice]:
+        """Return the backends that recordings still wait for; recognisers only where one has no transcript.
+
+        nodes: those that are run now; None: all.
+        """
+        missing = self._missing(nodes or self.plan.nodes, retry_failed)
+        names = {name for stages in missing.values() for name in stages}
         found = [choice for stage in of if stage.name in names for choice in stage.choices]
         waiting = [self.sources[member.key] for member in self.members]
         spoken = any(not source.sidecars and not source.text for source in waiting)

@@ -207,9 +207,14 @@ def reopen(
     return recorder, sources
 
 
-def ready_models(corpus: Corpus, recorder: Recorder, *, retry_failed: bool = False) -> None:
-    """Have the weights ready that pending stages need. Raises MissingModel with what to fetch and where to put it."""
-    for choice in recorder.pending_choices(stages(corpus), retry_failed=retry_failed):
+def ready_models(
+    corpus: Corpus, recorder: Recorder, of: Sequence[Node] | None = None, *, retry_failed: bool = False
+) -> None:
+    """Have the weights ready that pending stages need. Raises MissingModel with what to fetch and where to put it.
+
+    of: the stages that are run now; None: all.
+    """
+    for choice in recorder.pending_choices(stages(corpus), of, retry_failed=retry_failed):
         for name in getattr(choice.module, "MODELS", ()):
             if not models.is_present(name):
                 card = models.card(name)
