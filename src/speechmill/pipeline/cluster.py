@@ -22,8 +22,8 @@ from speechmill.pipeline.plan import nodes
 from speechmill.pipeline.spec import Corpus
 
 HOURS = (1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0)
-# From queued to started, besides our own start. Airflow's as benchmarks/orchestrate.py has it, where the platform and its
-# tasks share two cores; of the others, which start a pod for a task, an assumption.
+# From queued to started, besides our own start. Airflow's as benchmarks/orchestrate.py has it, where the platform and
+# its tasks share two cores; of the others, which start a pod for a task, an assumption.
 TASK_S = {"none": 0.0, "airflow": 5.0, "flyte": 10.0, "kubeflow": 20.0}
 START_S = 1.0  # of `speechmill exec`: Python, the run's folder, the networks
 RECORDING_S = 0.0002  # of an engine, for each recording in each step
