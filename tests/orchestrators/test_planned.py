@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechmill.core.errors import ConfigError
 from speechmill.core.types import Source
 from speechmill.pipeline.orchestrate_options import MOST_TASKS
 from speechmill.pipeline.planned import ranges
@@ -56,3 +57,11 @@ def test_windows_side_by_side_hold_each_recording_once():
     windows = [Dates(f"2026-11-{day:02d}", f"2026-11-{day + 1:02d}") for day in range(1, 4)]
     for day in ("2026-11-01", "2026-11-02", "2026-11-03"):
         assert sum(one.hold(source(day)) for one in windows) == 1
+
+
+def test_dates_are_read_as_they_are_compared():
+    assert Dates.read("20261101", None) == Dates("2026-11-01")
+    assert Dates.read("", "2026-11-02") == Dates(until="2026-11-02")
+    for written in ("2026-11-1", "2026-11-31", "2026-11-01T06:00:00", "yesterday"):
+        with pytest.raises(ConfigError, match=f"--until {written}: a date such as 2026-11-01"):
+            Dates.read(None, written)

@@ -62,11 +62,12 @@ def plan_run(
     tasks: at most so many ranges of shards. since, until: dates; only recordings of since <= date < until are in
     shards, though the dataset holds what is there of all. Raises ConfigError, WorkspaceError.
     """
+    dates = pipeline.Dates.read(since, until)
     check_backends(corpus)
     workspace = Workspace.create(corpus.store)
     with workspace.held():
         prepared = pipeline.prepare(corpus, workspace, limit, retrain=retrain)
-        recorder = pipeline.start(prepared, workspace, Silent(), pipeline.Dates(since, until))
+        recorder = pipeline.start(prepared, workspace, Silent(), dates)
         return _planned(recorder, corpus, tasks)
 
 

@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
@@ -64,12 +64,24 @@ class Dates(Struct, frozen=True):
     since: str | None = None
     until: str | None = None
 
+    @classmethod
+    def read(cls, since: str | None, until: str | None) -> Dates:
+        """Read dates as people and orchestrators write them; they are compared letter by letter. Raises ConfigError."""
+        return cls(_date("--since", since), _date("--until", until))
+
     def hold(self, source: Source) -> bool:
         """Tell whether a recording is of these dates; one without a date is where no bound is set."""
         if self.since is None and self.until is None:
             return True
-        date = source.date
-        return date is not None and (self.since or "") <= date and (self.until is None or date < self.until)
+        of = source.date
+        return of is not None and (self.since or "") <= of and (self.until is None or of < self.until)
+
+
+def _date(option: str, written: str | None) -> str | None:
+    try:
+        return date.fromisoformat(written).isoformat() if written else None
+    except ValueError:
+        raise ConfigError(f"{option} {written}: a date such as 2026-11-01") from None
 
 
 class Prepared(Struct, frozen=True):
