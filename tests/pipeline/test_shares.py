@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A task on a shard reads its shard; of recordings some are looked at, at a time. No audio, no workers."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from click.testing import CliRunner
 
 from speechmill.cli import exec as exec_command
 from speechmill.core import groups
-from speechmill.core.errors import ConfigError
+from speechmill.core.errors import ConfigError, WorkspaceBusy
 from speechmill.core.types import Canonical, Failed, Interval, Source, Stamp, Transcript, Turn, Utterance
-from speechmill.pipeline import frozen, record, run
+from speechmill.pipeline import frozen, planned, record, run
+from speechmill.pipeline.events import add_counts
 from speechmill.pipeline.frozen import read_frozen, read_shards, write_frozen
 from speechmill.pipeline.intake import Memory
 from speechmill.pipeline.pending import Member
@@ -224,6 +226,22 @@ def test_a_task_readies_the_models_of_its_own_stages_only(corpus):
     asked = [recorder.pending_choices(stages(corpus), some) for some in ([normalise], [normalise, vad], None)]
     assert [[choice.family for choice in choices] for choices in asked[:2]] == [[], ["vad"]]
     assert {choice.family for choice in asked[2]} >= {"vad", "transcripts", "segment"}
+
+
+def test_a_run_is_concluded_when_another_lets_go_of_the_workspace(corpus, monkeypatch):
+    recorder = started(corpus)
+    recorder.record(Instant(), recorder.plan.nodes)
+    found = list(recorder.sources.values())
+    add_counts(folder_of(recorder), run.finish_corpus(recorder, corpus, found, Instant()))
+    monkeypatch.setattr(planned, "PATIENCE_S", 0.0)
+    with recorder.workspace.held(), pytest.raises(WorkspaceBusy):
+        planned.conclude(folder_of(recorder), audio=False)
+    monkeypatch.setattr(planned, "PATIENCE_S", 30.0)
+    held = recorder.workspace.held()
+    held.__enter__()
+    threading.Timer(0.3, held.__exit__, (None, None, None)).start()
+    summary = planned.conclude(folder_of(recorder), audio=False)
+    assert (summary.exit_status, summary.recordings) == (0, len(NAMES))
 
 
 class Careful(Instant):

@@ -28,6 +28,10 @@ from speechmill.pipeline.spec import Corpus
 from speechmill.pipeline.training import read_pinned
 from speechmill.store.workspace import Workspace
 
+# That a run's last step waits for whoever holds the workspace, such as the next run's `plan`: orchestrators don't try
+# it again, for too many failures are an answer.
+PATIENCE_S = 900.0
+
 
 class Facts(Struct, frozen=True):
     """How many of a run's recordings need what not every corpus needs."""
@@ -128,24 +132,27 @@ def conclude(folder: Path, *, max_failed: int = 0, audio: bool = True) -> Summar
     Its exit status is 1 where more recordings failed than `max_failed`. Raises WorkspaceError, and ConfigError where
     the run was never finished.
     """
+    with Workspace.open(folder.resolve().parents[1]).held(PATIENCE_S):
+        return _conclude(folder, max_failed, audio=audio)
+
+
+def _conclude(folder: Path, max_failed: int, *, audio: bool) -> Summary:
     recorder, sources = pipeline.reopen(folder, Silent())
     corpus = recorder.plan.resolved()
-    if any(node.waits for node in recorder.plan.nodes) and read_pinned(folder) is None:
+    pinned, counts = read_pinned(folder), read_counts(folder)
+    if any(node.waits for node in recorder.plan.nodes) and pinned is None:
         raise ConfigError(f"{folder} has not been trained; first: speechmill exec --run {folder} --stages train")
-    counts = read_counts(folder)
     if "filter" not in counts:
         raise ConfigError(f"{folder} has not been finished; first: speechmill exec --run {folder} --stages finish")
-    with recorder.workspace.held():
-        began = _remember(recorder, folder)
-        summary = Summary(recorder.plan.run, began, versions=versions(corpus))
-        pinned = read_pinned(folder)
-        pipeline.fill(summary, recorder, sources, max_failed, pinned.warnings if pinned else ())
-        summary.stages |= counts
-        write_summary(folder, summary)
-        forget_inflight(recorder.workspace.root, recorder.plan.run)
-        for node in recorder.plan.nodes:
-            recorder.ledger.compact(node.folder)
-        write_report(recorder.workspace.root, audio=audio)
+    began = _remember(recorder, folder)
+    summary = Summary(recorder.plan.run, began, versions=versions(corpus))
+    pipeline.fill(summary, recorder, sources, max_failed, pinned.warnings if pinned else ())
+    summary.stages |= counts
+    write_summary(folder, summary)
+    forget_inflight(recorder.workspace.root, recorder.plan.run)
+    for node in recorder.plan.nodes:
+        recorder.ledger.compact(node.folder)
+    write_report(recorder.workspace.root, audio=audio)
     return summary
 
 

@@ -24,6 +24,8 @@ from speechmill.core.errors import WorkspaceBusy, WorkspaceError
 from speechmill.core.files import TEMPORARY, write_bytes
 from speechmill.formats.manifest import SCHEMA_VERSION
 
+LOOK_S = 0.5  # how often a workspace that is waited for is looked at
+
 
 class Workspace:
     """Names the places of a workspace. `open` reads one, `create` makes it where it isn't."""
@@ -74,13 +76,16 @@ class Workspace:
         return cls(root)
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, patience_s: float = 0.0) -> Iterator[None]:
         """Hold the workspace for one run; the lock goes with the process, however that ends.
 
-        Raises WorkspaceBusy, naming the holder.
+        patience_s: how long to wait for another holder. Raises WorkspaceBusy, naming that one.
         """
+        end = time.monotonic() + patience_s
         with self._lock_file("lock") as file:
-            if not _lock(file.fileno(), shared=False):
+            while not (mine := _lock(file.fileno(), shared=False)) and time.monotonic() < end:
+                time.sleep(LOOK_S)
+            if not mine:
                 file.seek(0)
                 holder = file.read().strip() or "another process"
                 raise WorkspaceBusy(f"{self.root} is held by {holder}; wait, or join its run with: speechmill exec")
