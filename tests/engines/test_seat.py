@@ -3,6 +3,9 @@
 
 import collections
 import contextlib
+import multiprocessing
+import os
+import struct
 import subprocess
 import sys
 import threading
@@ -87,6 +90,28 @@ def test_a_process_that_ends_before_a_recording_has_begun_gets_it_again_within_b
     monkeypatch.setattr(_seat._Process, "ask", ask)
     assert seat.work(task) == Death("worker-died", "killed by signal 9 (SIGKILL)", None)
     assert len(asked) == _seat.MAX_TRIES
+
+
+def test_a_large_task_for_a_process_that_was_stopped_goes_to_another(seat, monkeypatch):
+    """It fits into no pipe: whoever sends it would wait for ever."""
+    monkeypatch.setattr(_seat, "STALL_S", 1)
+    (task,) = tasks(1)
+    seat.work(task)
+    (stopped,) = children()
+    stopped.suspend()
+    assert isinstance(seat.work(msgspec.structs.replace(task, columns={"large": "x" * 10**7})), Outcome)
+    assert not stopped.is_running()
+
+
+def test_an_answer_that_stays_half_said_is_an_error(monkeypatch):
+    monkeypatch.setattr(_seat, "STALL_S", 1)
+    mine, theirs = multiprocessing.Pipe()
+    _seat._end_stalls(mine.fileno())
+    os.write(theirs.fileno(), struct.pack("!i", 100) + b"half")
+    with pytest.raises(BlockingIOError):
+        mine.recv_bytes()
+    mine.close()
+    theirs.close()
 
 
 def test_too_little_memory_to_open_the_stages_ends_the_run(plan):

@@ -11,6 +11,8 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -31,6 +33,7 @@ MAX_TRIES = 3  # processes in a row that end with a task that had not begun: the
 MAX_STARTS = 5  # processes in a row that end before they take a task
 START_S = 600.0  # that a process may take to open its stages; weights may come over a network
 CLOSE_S = 5.0  # that a process has to end by itself
+STALL_S = 60  # that a message may stay half sent: of a process that is stopped, the pipe fills up
 LOOK_S = 1.0  # how often a process that says nothing is looked at
 
 # A fresh interpreter, as by `multiprocessing`'s spawn, but it doesn't import the main module: in a worker of Dask or
@@ -135,6 +138,7 @@ class _Process:
     def __init__(self, start: Start) -> None:
         self._ready: Ready | None = None
         self._pipe, theirs = multiprocessing.Pipe()
+        _end_stalls(self._pipe.fileno())
         code = BOOT.format(connection=type(theirs).__name__)
         command = [sys.executable, "-P", "-c", code, str(theirs.fileno())]
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
@@ -159,8 +163,8 @@ class _Process:
         """Have a task done, within its time."""
         try:
             self._pipe.send(task)
-        except OSError:
-            return Ended(self._status())
+        except OSError as error:
+            return self._ended(error)
         said: Outcome | Bug | Fatal | Ended = self._answer(timeout_s)
         return said
 
@@ -182,8 +186,13 @@ class _Process:
                 if not self.is_alive() and not self._pipe.poll():
                     return Ended(self._status())  # and what it had started holds its end of the pipe
             return self._pipe.recv()
-        except (EOFError, OSError):
-            return Ended(self._status())
+        except (EOFError, OSError) as error:
+            return self._ended(error)
+
+    def _ended(self, error: Exception) -> Ended:
+        if isinstance(error, BlockingIOError):
+            self.kill()  # it stalls
+        return Ended(self._status())
 
     def _status(self, patience_s: float = CLOSE_S) -> int:
         """Return the exit status; it comes a moment after the end of the pipe."""
@@ -222,6 +231,16 @@ def _how(status: int) -> str:
         named = {one.value: f" ({one.name})" for one in signal.Signals}  # real-time signals have no name
         return f"killed by signal {-status}{named.get(-status, '')}"
     return f"exit status {status}"
+
+
+def _end_stalls(handle: int) -> None:
+    """Have messages through this end of a pipe raise BlockingIOError where they get no further, halfway."""
+    if sys.platform == "win32":
+        return
+    with socket.socket(fileno=os.dup(handle)) as same:
+        same.setblocking(True)  # whatever the default is that a program has set
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            same.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_S, 0))
 
 
 def _passing(handle: int) -> dict[str, Any]:
