@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What no run needs goes, what the newest one needs stays; many parts become one."""
 
+from pathlib import Path
+
+import msgspec
 import pyarrow.parquet as pq
 import pytest
+from msgspec import structs
+from tests.engines.noop import plan_in
 
 from speechmill import api
 from speechmill.pipeline import gc, record
-from speechmill.store import ledger
+from speechmill.store import ledger, made
 from speechmill.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -114,3 +119,15 @@ def test_a_run_compacts_many_parts_and_gc_deletes_what_they_were(folder, out, mo
     assert worked(run(folder, out)) == set()
     assert worked(run(folder, out, quality=["snr", "dnsmos"])) == {"quality.dnsmos", "filter", "export.rttm"}
     assert [row["id"] for row in rows(out)] == [row["id"] for row in before]
+
+
+def test_the_model_that_the_newest_run_was_planned_with_stays(tmp_path):
+    plan = plan_in(tmp_path)
+    first, *rest = plan.nodes
+    plan = structs.replace(plan, nodes=(structs.replace(first, trainer="trainer", model="planned"), *rest))
+    workspace = Workspace.open(Path(plan.workspace))
+    (workspace.runs / plan.run / "plan.json").write_bytes(msgspec.json.encode(plan))
+    for model in ("planned", "pinned", "unused"):
+        (workspace.models / model).mkdir(parents=True)
+    made.pin(workspace.models, "trainer", "pinned")  # by a run that was planned before and trained later
+    assert gc.collect(workspace) == [workspace.models / "unused"]

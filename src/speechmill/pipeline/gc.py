@@ -31,7 +31,8 @@ def collect(workspace: Workspace) -> list[Path]:
     doomed += [path for path in ledger.replaced() if path.parent.parent not in doomed]
     doomed += _unused_tables(workspace)
     doomed += _unused_audio(workspace, ledger, plan)
-    doomed += made.unused(workspace.models)
+    mine = plan.pins.values()  # another run may have pinned newer ones since this was planned
+    doomed += [model for model in made.unused(workspace.models) if model.name not in mine]
     doomed += workspace.temporary_files()
     doomed += sorted(workspace.root.glob("stages/*/*/*.corrupt"))
     return list(dict.fromkeys(doomed))
