@@ -61,6 +61,19 @@ def test_compaction_keeps_every_row_and_lists_what_it_replaces(tmp_path, monkeyp
     assert set(Ledger(tmp_path).load("vad-1", {"a", "b", "c"}, ["speech"])) == {"a", "b", "c"}
 
 
+def test_a_compaction_copies_no_large_part_again(tmp_path, monkeypatch):
+    """A shard that grows from run to run would be read into memory as a whole, each time."""
+    monkeypatch.setattr(module, "COMPACT_ABOVE", 2)
+    ledger = Ledger(tmp_path)
+    speech = tuple(Interval(1.001 * i, 0.5) for i in range(5_000))
+    large = ledger.write("vad-1", "00000", ["speech"], [Result("large", {"speech": speech})])
+    small = [ledger.write("vad-1", "00000", ["speech"], [Result(key, {"speech": SPEECH})]) for key in "abc"]
+    monkeypatch.setattr(module, "COMPACT_BELOW", large.stat().st_size)
+    assert [ledger.compact("vad-1"), ledger.compact("vad-1")] == [1, 0]
+    assert sorted(ledger.replaced()) == small
+    assert set(Ledger(tmp_path).load("vad-1", {"a", "b", "c", "large"}, ["speech"])) == {"a", "b", "c", "large"}
+
+
 def test_a_table_has_one_row_per_key(tmp_path):
     ledger = Ledger(tmp_path)
     for _ in range(2):

@@ -28,6 +28,7 @@ from speechmill.store.parts import COMPACT, DONE, REPLACES, Part, Parts, State
 __all__ = ["COMPACT_ABOVE", "Homes", "Ledger", "Renamed", "Result", "State"]
 
 COMPACT_ABOVE = 16  # parts of one shard; below that reading them costs little
+COMPACT_BELOW = 16 * 2**20  # bytes: not worth another copy. Runs by date all fill the first shards, for years
 
 Renamed = Mapping[str, Mapping[str, str]]
 Homes = Mapping[str, tuple[str, ...]]  # the name that an item's results lie under -> the shards they may lie in
@@ -128,10 +129,11 @@ class Ledger:
         return pa.concat_tables(tables)
 
     def compact(self, stage: str) -> int:
-        """Merge a shard's many parts into one that lists what it replaces. Returns the shards merged."""
+        """Merge a shard's many small parts into one that lists what it replaces. Returns the shards merged."""
         merged = 0
         for shard in self._parts.shards(stage):
-            folder, names = self.root / stage / shard, self._parts.live(stage, shard)
+            folder = self.root / stage / shard
+            names = [name for name in self._parts.live(stage, shard) if (folder / name).stat().st_size < COMPACT_BELOW]
             if len(names) <= COMPACT_ABOVE:
                 continue
             read = [self._parts.read(folder / name) for name in names]
