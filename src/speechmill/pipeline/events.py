@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -106,24 +107,30 @@ class EventFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read: dict[Path, int] = {}  # how many bytes of each file
+        self._read: dict[str, int] = {}  # by file name: how many bytes
         self._decoder = msgspec.json.Decoder(Event)
 
     def new(self) -> Iterator[Event]:
         """Yield new events, in order within each writer. One that doesn't name its worker gets its file's name."""
-        for path in sorted(self._folder.glob("events-*.jsonl")):
-            writer = path.stem.removeprefix("events-")
-            for line in self._lines(path):
+        for name in self._grown():
+            writer = name.removeprefix("events-").removesuffix(".jsonl")
+            for line in self._lines(name):
                 event = self._decoder.decode(line)
                 yield event if event.worker else structs.replace(event, worker=writer)
 
-    def _lines(self, path: Path) -> Iterator[bytes]:
-        with path.open("rb") as file:
-            file.seek(self._read.get(path, 0))
+    def _grown(self) -> list[str]:
+        """Name the files with something new: an orchestrated run has thousands, most of them of tasks that ended."""
+        with os.scandir(self._folder) as entries:
+            ours = [entry for entry in entries if entry.name.startswith("events-") and entry.name.endswith(".jsonl")]
+            return sorted(entry.name for entry in ours if entry.stat().st_size > self._read.get(entry.name, 0))
+
+    def _lines(self, name: str) -> Iterator[bytes]:
+        with (self._folder / name).open("rb") as file:
+            file.seek(self._read.get(name, 0))
             for line in file:
                 if not line.endswith(b"\n"):
                     return  # its writer is still at it, or was cut off
-                self._read[path] = self._read.get(path, 0) + len(line)
+                self._read[name] = self._read.get(name, 0) + len(line)
                 yield line
 
 
