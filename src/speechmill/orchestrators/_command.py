@@ -44,6 +44,21 @@ def fill_in(command: Sequence[str], values: Mapping[str, str]) -> list[str]:
     return [places.get(word, word) for word in command]
 
 
+def reopening(command: Sequence[str]) -> list[str]:
+    """Return a command that plans without its settings: for a run that is there, which is as it was planned.
+
+    >>> reopening(("plan", "{corpus}", "--newest", "--json", "--set", "align=none"))
+    ['plan', '{corpus}', '--json']
+    """
+    left, found = iter(command), list[str]()
+    for word in left:
+        if word == "--set":
+            next(left)
+        elif word != "--newest":
+            found.append(word)
+    return found
+
+
 def run(program: Sequence[str], command: Sequence[str], environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Run a command to its end and return what it printed. Ended itself, it ends the command too.
 

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from speechmill.core.files import digest, write_bytes
+from speechmill.orchestrators._command import reopening
 from speechmill.pipeline import run as pipeline
 from speechmill.pipeline.flow import CORPUS, Flow, Step
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
@@ -100,7 +101,7 @@ def words(command: Sequence[str], settings: str, options: Mapping[str, object]) 
     >>> words(("plan", "{corpus}", "--newest", "--json"), "", {"--run": "/data/runs/1"})
     ['plan', '{corpus}', '--json', '--run', '/data/runs/1']
     """
-    found = [word for word in command if word != NEWEST or not options.get("--run")]
+    found = reopening(command) if options.get("--run") else list(command)
     for option, value in options.items():
         if value:
             found += [option] if value is True else [option, str(value)]

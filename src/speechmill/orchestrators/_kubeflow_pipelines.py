@@ -12,9 +12,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from kfp import dsl, kubernetes
+from msgspec import structs
 
 from speechmill.orchestrators import _kubeflow_tasks as tasks
-from speechmill.orchestrators._kubeflow_words import BACKOFF, pipeline_name, retry_window_s, slug
+from speechmill.orchestrators._kubeflow_words import BACKOFF, pipeline_name, retry_window_s, slug, with_settings
 from speechmill.pipeline.flow import Flow, Step, When, flows
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
 from speechmill.pipeline.spec import Corpus
@@ -30,6 +31,7 @@ def pipelines(corpus: Corpus) -> dict[str, Any]:
 
 def _flow(corpus: Corpus, flow: Flow) -> Any:
     made = {"crawl": _crawl, "label": _label, "align": _align}[flow.name]
+    flow = structs.replace(flow, steps=tuple(with_settings(corpus, step) for step in flow.steps))
     name = pipeline_name(corpus.name, flow.name)
     return dsl.pipeline(
         made(corpus, flow), name=name, description=flow.title, display_name=f"{corpus.name}: {flow.name}"

@@ -39,7 +39,7 @@ def plan_run(
 
     from speechmill.orchestrators import _command, _kubeflow_counts
 
-    words = _command.fill_in(command, {"corpus": corpus})
+    words = _command.fill_in(_command.reopening(command) if run else command, {"corpus": corpus})
     for option, value in {"--since": since, "--until": until, "--run": run}.items():
         words += [option, value] if value else []
     for setting in shlex.split(settings):

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 
+from msgspec import structs
+
 from speechmill.core.errors import ConfigError
+from speechmill.pipeline.flow import CORPUS, Step
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
+from speechmill.pipeline.spec import Corpus
 
 BACKOFF = 2.0
 NICKNAMES = {
@@ -65,3 +70,16 @@ def retry_window_s(options: OrchestrateOptions) -> int:
     """
     waits = sum(options.retry_s * BACKOFF**i for i in range(options.retries))
     return int(waits + (options.retries + 1) * options.timeout_h * 3600)
+
+
+def with_settings(corpus: Corpus, step: Step) -> Step:
+    """Add to a step that reads the corpus file what was set over it, and the aligner that the pipeline was made for.
+
+    Which one that is depends on what is installed, where none is named. A run that is there is as it was planned.
+    """
+    if CORPUS not in step.command or "--newest" in step.command:
+        return step
+    settings = {} if "align" in corpus.raw else {"align": corpus.align.backend if corpus.align else "none"}
+    settings |= {field: value for field, value in corpus.settings.items() if not field.startswith("orchestrate.")}
+    written = [f"{field}={json.dumps(value, ensure_ascii=False)}" for field, value in settings.items()]
+    return structs.replace(step, command=(*step.command, *(word for one in written for word in ("--set", one))))

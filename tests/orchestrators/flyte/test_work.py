@@ -39,6 +39,12 @@ def test_what_is_empty_is_not_asked_for() -> None:
     assert words(("plan", "{corpus}"), "", asked) == ["plan", "{corpus}", "--since", "2026-11-01"]
 
 
+def test_a_run_that_is_there_is_gone_on_with_as_it_was_planned() -> None:
+    command = ("plan", "{corpus}", "--json", "--set", "align=none")
+    assert words(command, "", {"--run": "/data/runs/1"}) == ["plan", "{corpus}", "--json", "--run", "/data/runs/1"]
+    assert words(command, "", {"--run": ""}) == list(command)
+
+
 def test_settings_may_hold_blanks() -> None:
     assert words(("plan",), "vad.threshold=0.6 'filter=snr > 10'", {})[1:] == [
         "--set",

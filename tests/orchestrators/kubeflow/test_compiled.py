@@ -154,6 +154,12 @@ def test_the_end_gives_report_dataset_and_counts(align: Any) -> None:
     assert align["judge"]["after"] == ["conclude"]
 
 
+def test_what_is_set_when_it_is_rendered_is_set_in_every_run(rendered: Any, tmp_path: Path) -> None:
+    environment.run("compiled.py", rendered["folder"] / "corpus.yaml", tmp_path, "vad.threshold=0.6")
+    for name, steps in (("small-talks-label", 1), ("small-talks", 1), ("small-talks-align", 0)):
+        assert (tmp_path / f"{name}.yaml").read_text().count("vad.threshold=0.6") == steps
+
+
 def test_a_trained_aligner_and_remote_sources_have_their_steps(rendered: Any, tmp_path: Path) -> None:
     settings = ("align=gmm", "sources=[{podcast: {feed: 'https://example.test/feed.xml'}}]")
     found = environment.run("compiled.py", rendered["folder"] / "corpus.yaml", tmp_path, *settings)["pipelines"]

@@ -15,6 +15,7 @@ from tests.orchestrators.kubeflow import environment
 
 pytestmark = pytest.mark.slow
 RANGES = ["0..1", "2"]
+ALIGNER = ["--set", 'align="pocketsphinx"']  # which the pipeline was made for
 
 
 class Corpus:
@@ -49,9 +50,9 @@ def test_all_flows_in_one_run(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
     found = corpus.run("")
     assert found["error"] is None
-    assert corpus.calls[0] == ["plan", str(corpus.file), "--tasks", "1000", "--json"]
+    assert corpus.calls[0] == ["plan", str(corpus.file), "--tasks", "1000", "--json", *ALIGNER]
     assert corpus.calls[-1] == ["conclude", "--run", "R1", "--max-failed", "2", "--json"]
-    resumed = next(call for call in corpus.calls if "--newest" in call)
+    resumed = [call for call in corpus.calls if call[0] == "plan"][1]
     assert resumed[-2:] == ["--run", "R1"]  # of this very run, though a newer one were there
     order = ["normalise,vad", "transcribe", "diarize", "segment", "quality.snr,quality.dnsmos", "align"]
     assert [stages for stages, _ in corpus.stages()][::2] == order
@@ -67,6 +68,11 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, Any]:
 def test_the_stand_in_runs_where_all_have_text(labelled: tuple[Corpus, Any]) -> None:
     done = {name for name, status in labelled[1]["done"] if status == "SUCCESS"}
     assert done == {"plan", "prepare", "transcribe-given", "diarize", "segment", "quality"}
+
+
+def test_a_run_that_is_there_is_gone_on_with_as_it_was_planned(labelled: tuple[Corpus, Any]) -> None:
+    corpus = labelled[0]
+    assert corpus.calls[0] == ["plan", str(corpus.file), "--tasks", "1000", "--json", "--run", "R7"]
 
 
 def test_a_task_over_shards_tells_its_counts(labelled: tuple[Corpus, Any]) -> None:
@@ -89,7 +95,7 @@ def test_parameters_of_a_run_reach_the_plan(tmp_path: Path) -> None:
     corpus.run(
         "label", "settings=vad.threshold=0.6 'filter=[has_text, snr_db >= 5]'", "since=2026-11-01", "until=2026-11-02"
     )
-    given = ["--since", "2026-11-01", "--until", "2026-11-02"]
+    given = [*ALIGNER, "--since", "2026-11-01", "--until", "2026-11-02"]
     given += ["--set", "vad.threshold=0.6", "--set", "filter=[has_text, snr_db >= 5]"]
     assert corpus.calls == [["plan", str(corpus.file), "--tasks", "1000", "--json", *given]]
 
