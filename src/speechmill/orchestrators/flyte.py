@@ -142,7 +142,7 @@ _MODULE = '''"""Workflows of {name} for Flyte: {flows}. Written by `speechmill r
     pyflyte run {module}.py label --corpus ./{file}     here, without a cluster
     pyflyte run {module}.py align --corpus ./{file}
     pyflyte --pkgs {module} package --source .
-    pyflyte register --project speechmill --domain development --image IMAGE {module}.py
+    pyflyte register --project speechmill --domain development {module}.py
 
 On a cluster, tasks look for the corpus file at {at}: put {file} there, or say `--corpus` and
 where it is. Relative paths in it start where it lies.
