@@ -244,6 +244,17 @@ def test_a_run_is_concluded_when_another_lets_go_of_the_workspace(corpus, monkey
     assert (summary.exit_status, summary.recordings) == (0, len(NAMES))
 
 
+def test_recordings_that_were_left_out_are_told_when_a_run_is_concluded(corpus):
+    recorder = started(corpus)
+    some, _mine = run.reopen(folder_of(recorder), Silent(), ["00000", "00001"])
+    some.record(Instant(failing=("r00",)), some.plan.nodes)
+    whole, found = run.reopen(folder_of(recorder), Silent())
+    add_counts(folder_of(recorder), run.finish_corpus(whole, corpus, found, Instant()))
+    summary = planned.conclude(folder_of(recorder), max_failed=1, audio=False)
+    (warning,) = summary.warnings
+    assert warning.startswith(f"{len(NAMES) - 4} recordings have neither all results nor a reason")
+
+
 class Careful(Instant):
     """Does only stages that have what they read, as a worker."""
 

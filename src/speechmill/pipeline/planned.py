@@ -147,6 +147,11 @@ def _conclude(folder: Path, max_failed: int, *, audio: bool) -> Summary:
     began = _remember(recorder, folder)
     summary = Summary(recorder.plan.run, began, versions=versions(corpus))
     pipeline.fill(summary, recorder, sources, max_failed, pinned.warnings if pinned else ())
+    if undone := _undone(recorder):
+        summary.warnings.append(
+            f"{undone} recordings have neither all results nor a reason; do them, and finish again: speechmill exec "
+            f"--run {folder}"
+        )
     summary.stages |= counts
     write_summary(folder, summary)
     forget_inflight(recorder.workspace.root, recorder.plan.run)
@@ -154,6 +159,16 @@ def _conclude(folder: Path, max_failed: int, *, audio: bool) -> Summary:
         recorder.ledger.compact(node.folder)
     write_report(recorder.workspace.root, audio=audio)
     return summary
+
+
+def _undone(recorder: Recorder) -> int:
+    """Count the recordings whose shards were left out, or whose results were lost since."""
+    undone = 0
+    for group, states in recorder.members_with_states():
+        for member in group:
+            mine = [found.get(member.key) for found in states.values()]
+            undone += None in mine and all(state is None or state.ok for state in mine)
+    return undone
 
 
 def _remember(recorder: Recorder, folder: Path) -> float:
