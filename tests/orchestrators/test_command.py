@@ -130,3 +130,10 @@ def test_the_command_line_sees_to_it_itself():
     ended.wait()
     done = subprocess.run([*PYTHON, slow], env={**os.environ, ENDS_WITH: str(ended.pid)}, timeout=30, check=False)
     assert done.returncode == ORPHANED
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_what_a_library_prints_before_the_answer_is_no_part_of_it(indent):
+    told = {"run": "/w/runs/1", "stages": {"vad": {"failed": 0}}}
+    program = f"import json; print('loading {{'); print(json.dumps({told}, indent={indent}))"
+    assert run(PYTHON, [program]) == told

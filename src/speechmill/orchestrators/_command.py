@@ -97,7 +97,8 @@ class Command:
             raise
         if self._process.returncode:
             raise CommandFailed(self.words, self._process.returncode, printed)
-        answer: dict[str, Any] = json.loads(printed)
+        # Its answer begins a line; what a backend's library has printed is before it.
+        answer: dict[str, Any] = json.loads(printed[printed.rfind("\n{") + 1 :])
         return answer
 
     def end(self) -> None:
