@@ -72,7 +72,7 @@ def test_what_a_recording_does_costs_itself_alone(ran, name):
     assert failures == {recording: ("quality.faults", reason, 2) for recording, reason in REASONS.items()}
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_rows_are_those_of_the_local_engine(ran, name):
     rows, summary = ran(name)
@@ -86,7 +86,7 @@ def test_rows_are_those_of_the_local_engine(ran, name):
         }
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize("name", NAMES)
 def test_a_full_disk_ends_the_run(speechmill, plugin, tone_corpus, tmp_path, name):
     folder = tone_corpus({"a": "full", "b": "fine"})
@@ -95,7 +95,7 @@ def test_a_full_disk_ends_the_run(speechmill, plugin, tone_corpus, tmp_path, nam
     assert "the disk is full" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize("name", NAMES)
 def test_all_tasks_are_answered_and_few_are_taken_ahead(tmp_path, name):
     plan, taken = plan_in(tmp_path), []
@@ -116,7 +116,7 @@ def test_all_tasks_are_answered_and_few_are_taken_ahead(tmp_path, name):
     assert engine.peak_rss_mb() > 50
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_worker_that_does_not_see_the_workspace_says_so(tmp_path, name):
     plan = plan_in(tmp_path)

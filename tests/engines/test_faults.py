@@ -28,7 +28,7 @@ def run(speechmill, folder, out, plugin, *more, expect):
         ("exit", "error-SystemExit"),
     ],
 )
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_fault_costs_only_its_recording(speechmill, tone_corpus, tmp_path, plugin, fault, reason):
     folder = tone_corpus({"a": "fine", "b": fault, "c": "fine", "d": "fine"})
     # Room for the worker itself, and an end to hoarding long before the machine is full.
@@ -47,7 +47,7 @@ def test_a_fault_costs_only_its_recording(speechmill, tone_corpus, tmp_path, plu
     assert again["stages"]["quality.faults"]["processed"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_bug_and_a_nan_are_named_gaps(speechmill, tone_corpus, tmp_path, plugin):
     folder = tone_corpus({"a": "bug", "b": "nan", "c": "fine"})
     run(speechmill, folder, tmp_path / "out", plugin, "--max-failed", "1", expect=0)

@@ -7,7 +7,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 
 GIVEN = ("1688-142285-0003", "2414-128291-0000", "3005-163389-0002")  # with their text
 HEARD = ("1998-15444-0008", "2609-156975-0000")  # without: PocketSphinx says what it hears

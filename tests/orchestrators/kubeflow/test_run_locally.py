@@ -13,7 +13,7 @@ import pytest
 import yaml
 from tests.orchestrators.kubeflow import environment
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 RANGES = ["0..1", "2"]
 ALIGNER = ["--set", 'align="pocketsphinx"']  # which the pipeline was made for
 
