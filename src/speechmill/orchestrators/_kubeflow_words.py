@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 
 from msgspec import structs
 
 from speechmill.core.errors import ConfigError
+from speechmill.orchestrators._names import plain_name
 from speechmill.pipeline.flow import CORPUS, Step
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
 from speechmill.pipeline.spec import Corpus
@@ -32,8 +31,7 @@ def slug(name: str) -> str:
     >>> slug("Việt podcasts_2")
     'viet-podcasts-2'
     """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "corpus"
+    return plain_name(name, "-").lower()
 
 
 def pipeline_name(corpus: str, flow: str) -> str:

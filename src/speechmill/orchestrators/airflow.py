@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from speechmill.core.errors import ConfigError
 from speechmill.orchestrators import Capability, Feature
 from speechmill.orchestrators._airflow_pods import pod_template
 from speechmill.orchestrators._airflow_pools import pools
+from speechmill.orchestrators._names import plain_name
 from speechmill.pipeline import spec
 from speechmill.pipeline.spec import Corpus
 
@@ -76,7 +76,7 @@ def render(corpus: Corpus, folder: Path) -> list[Path]:
     """Write a DAG file, the pools that must exist, and a pod template for the Kubernetes executor."""
     if corpus.path is None:
         raise ConfigError("Airflow's tasks read a corpus file: write one with speechmill init, and render that")
-    name = re.sub(r"\W", "_", corpus.name, flags=re.ASCII)
+    name = plain_name(corpus.name)
     text = _DAG_FILE.format(
         path=str(corpus.path),
         variable=f"SPEECHMILL_CORPUS_{name.upper()}",
