@@ -16,11 +16,13 @@ from msgspec import structs
 
 from speechmill.orchestrators import _kubeflow_tasks as tasks
 from speechmill.orchestrators._kubeflow_words import BACKOFF, pipeline_name, retry_window_s, slug, with_settings
-from speechmill.pipeline.flow import Flow, Step, When, flows
+from speechmill.pipeline.flow import CORPUS, Flow, Step, When, flows
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
 from speechmill.pipeline.spec import Corpus
 
 GPU = "nvidia.com/gpu"
+SECRET = "speechmill"  # a Secret of the namespace, if there is one
+SECRET_KEYS = ("PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")  # those of its keys that become variables
 
 
 def pipelines(corpus: Corpus) -> dict[str, Any]:
@@ -166,6 +168,8 @@ class _Rendering:
         kubernetes.set_timeout(task, seconds=int(options.timeout_h * 3600))
         kubernetes.mount_pvc(task, pvc_name=options.volume.claim, mount_path=options.volume.path)
         kubernetes.set_security_context(task, run_as_non_root=True)
+        if CORPUS in step.command:  # only these ask databases, object stores and platforms
+            kubernetes.use_secret_as_env(task, SECRET, {key: key for key in SECRET_KEYS}, optional=True)
 
 
 def _named(function: Callable[..., Any], step: str, image: str) -> Any:

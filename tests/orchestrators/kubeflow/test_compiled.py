@@ -168,3 +168,12 @@ def test_a_trained_aligner_and_remote_sources_have_their_steps(rendered: Any, tm
     assert whole["small-talks-crawl.download"]["after"] == ["describe"]
     assert whole["small-talks-align.train"]["after"] == ["resume"]
     assert whole["small-talks-align.align"]["after"] == ["resume", "train"]
+
+
+def test_what_asks_databases_and_stores_has_their_secrets_if_there_are_any(rendered: Any) -> None:
+    tasks = rendered["pipelines"]["small-talks-label.yaml"]["tasks"]
+    having = {name: fact["platform"]["secretAsEnv"] for name, fact in tasks.items() if "secretAsEnv" in str(fact)}
+    assert set(having) == {"plan"}
+    (secret,) = having["plan"]
+    assert secret["optional"]
+    assert [one["envVar"] for one in secret["keyToEnv"]] == ["PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
