@@ -203,6 +203,7 @@ def exec_shard(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
 
 def finish(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
     from speechmill.pipeline import run as pipeline
+    from speechmill.pipeline.events import add_counts
     from speechmill.pipeline.record import Silent
 
     corpus = corpus_of(folder)
@@ -210,7 +211,7 @@ def finish(folder: Path, recordings: int, shard: int) -> dict[str, Any]:
 
     def work() -> None:
         recorder, sources = pipeline.reopen(newest, Silent())
-        pipeline.finish_corpus(recorder, corpus, sources, stub_engine(None))
+        add_counts(newest, pipeline.finish_corpus(recorder, corpus, sources, stub_engine(None)))
 
     return timed(work)
 
