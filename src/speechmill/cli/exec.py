@@ -43,19 +43,11 @@ def command(
     from speechmill.engines.local import LocalEngine
     from speechmill.pipeline import run as pipeline
     from speechmill.pipeline.events import add_counts
-    from speechmill.pipeline.plan import check_backends, nodes
-    from speechmill.pipeline.record import Silent
 
-    if not (folder / "plan.json").exists():
-        raise ConfigError(f"{folder} is not a run; name WORKSPACE/runs/ID")
     shards = None if shard is None else _shards(shard)
     if shards is not None and stages in ("train", "finish"):
         raise ConfigError(f"--stages {stages} is of the whole corpus: leave --shard out")
-    recorder, sources = pipeline.reopen(folder, observed(Silent()), shards)
-    corpus = recorder.plan.resolved()
-    if nodes(corpus, recorder.plan.pins) != recorder.plan.nodes:
-        raise ConfigError(f"{folder} was planned by another version of speechmill or its backends; plan it again")
-    check_backends(corpus)
+    recorder, sources, corpus = _reopened(folder, shards)
     engine = LocalEngine(workers, memory_mb)
     if stages == "finish":
         with recorder.workspace.held():
@@ -74,6 +66,22 @@ def command(
         counts = pipeline.count(recorder, chosen)
         _check_complete(recorder, chosen)
     click.echo(msgspec.json.encode({"shard": shard, "stages": counts}).decode())
+
+
+def _reopened(folder: Path, shards: Sequence[str] | None) -> tuple[Recorder, Sequence[Source], Corpus]:
+    """Open a run, whole or some shards of it. Raises ConfigError where this installation can't go on with it."""
+    from speechmill.pipeline.plan import check_backends, nodes
+    from speechmill.pipeline.record import Silent
+    from speechmill.pipeline.run import reopen
+
+    if not (folder / "plan.json").exists():
+        raise ConfigError(f"{folder} is not a run; name WORKSPACE/runs/ID")
+    recorder, sources = reopen(folder, observed(Silent()), shards)
+    corpus = recorder.plan.resolved()
+    if nodes(corpus, recorder.plan.pins) != recorder.plan.nodes:
+        raise ConfigError(f"{folder} was planned by another version of speechmill or its backends; plan it again")
+    check_backends(corpus)
+    return recorder, sources, corpus
 
 
 def _shards(written: str) -> list[str]:
