@@ -29,7 +29,8 @@ import pyarrow.parquet as pq
 from speechmill.core.files import write_bytes
 from speechmill.core.types import Recording
 from speechmill.formats.manifest import segment_schema, write_rows
-from speechmill.pipeline.filter import decide, rules_from, write_decisions
+from speechmill.pipeline.decide import Places, decide, write_decisions
+from speechmill.pipeline.filter import rules_from
 from speechmill.pipeline.refilter import Index
 from speechmill.store.workspace import Workspace
 
@@ -124,8 +125,9 @@ def timed(command: list[str]) -> tuple[float, float]:
 IN_PROCESS = """
 import sys
 from pathlib import Path
-from speechmill.pipeline.filter import decide, rules_from, write_decisions
-write_decisions(Path(sys.argv[2]), decide(Path(sys.argv[1]), rules_from([sys.argv[3]])))
+from speechmill.pipeline.decide import Places, decide, write_decisions
+from speechmill.pipeline.filter import rules_from
+write_decisions(Path(sys.argv[2]), decide(Places(Path(sys.argv[1])), rules_from([sys.argv[3]])))
 """
 
 
@@ -164,7 +166,7 @@ def main() -> None:
             shutil.rmtree(folder / "decisions", ignore_errors=True)  # what is decided already is not decided again
             runs.append(timed(command))
         begun = time.perf_counter()
-        write_decisions(folder / "inside.parquet", decide(table, rules_from([RULE])))
+        write_decisions(folder / "inside.parquet", decide(Places(table), rules_from([RULE])))
         inside = time.perf_counter() - begun
         baseline = by_hand(table, arguments.sample, folder) * arguments.segments / arguments.sample
     finally:

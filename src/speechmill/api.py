@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from speechmill.core.errors import ConfigError
 from speechmill.engines import make
@@ -149,6 +149,7 @@ def filter(workspace: str | os.PathLike[str], rules: Any) -> Index:
     place = Workspace.open(Path(workspace))
     with place.held():
         current = read_index(place)
-        index, _worked = refilter(place, current.run, current.table, rules, current.scores)
+        asked = structs.replace(current.asked, filter=rules)
+        index, _worked = refilter(place, current.run, current.table, asked, current.scores)
         materialise(place, index)
     return index

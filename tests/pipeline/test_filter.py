@@ -12,9 +12,9 @@ import pytest
 from speechmill.core.errors import ConfigError, FormatError, WorkspaceError
 from speechmill.core.types import Drop, Segment, Word
 from speechmill.formats.manifest import read_rows, segment_schema, table_of
-from speechmill.pipeline import filter as filters
+from speechmill.pipeline.decide import Decision, Places, decide, fingerprint, write_decisions
 from speechmill.pipeline.expressions import Rule
-from speechmill.pipeline.filter import Decision, decide, fingerprint, funnel, rules_from, sweep, write_decisions
+from speechmill.pipeline.filter import funnel, rules_from, sweep
 from speechmill.pipeline.presets import PRESETS
 from speechmill.pipeline.segment_columns import SegmentColumns
 
@@ -49,7 +49,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def drops(table: Path, *rules: str) -> list[list[dict]]:
-    return decide(table, [Rule(rule) for rule in rules])["drops"].to_pylist()
+    return decide(Places(table), [Rule(rule) for rule in rules])["drops"].to_pylist()
 
 
 def test_a_segment_is_kept_or_every_rule_it_breaks_is_named(table):
@@ -66,7 +66,7 @@ def test_a_segment_is_kept_or_every_rule_it_breaks_is_named(table):
 
 def test_a_missing_value_is_kept_where_the_rule_says_so(table):
     rules = rules_from([{"rule": "snr_db >= 10", "missing": "keep"}])
-    assert [len(found) for found in decide(table, rules)["drops"].to_pylist()] == [0, 1, 0, 1]
+    assert [len(found) for found in decide(Places(table), rules)["drops"].to_pylist()] == [0, 1, 0, 1]
 
 
 def test_no_rules_keep_everything(table):
@@ -74,18 +74,18 @@ def test_no_rules_keep_everything(table):
 
 
 def test_decisions_have_the_tables_ids_in_its_order_and_come_back_as_structs(table, tmp_path):
-    write_decisions(tmp_path / "decisions.parquet", decide(table, [Rule("duration <= 30")]))
+    write_decisions(tmp_path / "decisions.parquet", decide(Places(table), [Rule("duration <= 30")]))
     assert read_rows(tmp_path / "decisions.parquet", Decision) == [
-        Decision("rec-0-0000000"),
-        Decision("rec-0-0000002"),
-        Decision("rec-0-0000008"),
+        Decision("rec-0-0000000", split="train"),
+        Decision("rec-0-0000002", split="train"),
+        Decision("rec-0-0000008", split="train"),
         Decision("rec-0-0000020", (Drop("duration <= 30", 40.0, 30.0),)),
     ]
 
 
 def test_a_table_without_segments_has_no_decisions(tmp_path):
     path = write(tmp_path / "segments.parquet", [])
-    assert decide(path, PRESETS["asr-broad"]).num_rows == 0
+    assert decide(Places(path), PRESETS["asr-broad"]).num_rows == 0
     assert sweep(path, (), "snr_db") == []
 
 
@@ -135,7 +135,7 @@ def test_a_text_rule_names_no_number(tmp_path):
 
 def test_every_preset_applies(table):
     for name in PRESETS:
-        assert decide(table, rules_from(name, SCORES)).num_rows == 4
+        assert decide(Places(table), rules_from(name, SCORES)).num_rows == 4
 
 
 def test_a_preset_is_changed_by_rules_and_without():
@@ -189,7 +189,7 @@ def test_a_score_that_nothing_computes_names_the_metric_to_add(monkeypatch, tabl
     with pytest.raises(ConfigError, match=r"does not compute.*quality: \[dnsmos\]"):
         rules_from(["p808 >= 3"], SCORES)
     with pytest.raises(ConfigError, match=r"quality: \[dnsmos\]"):
-        decide(table, [Rule("p808 >= 3")])
+        decide(Places(table), [Rule("p808 >= 3")])
 
 
 def test_a_fingerprint_follows_rules_and_table_but_not_spelling_or_reason():
@@ -221,7 +221,7 @@ def test_a_sweep_finds_round_thresholds_and_names_unknown_columns(table):
 
 
 def test_the_funnel_tells_what_only_one_rule_drops(table):
-    found = decide(table, [Rule("duration <= 30"), Rule("snr_db >= 10")])["drops"]
+    found = decide(Places(table), [Rule("duration <= 30"), Rule("snr_db >= 10")])["drops"]
     total = funnel([1.0, 4.0, 10.0, 40.0], found)
     assert (total.segments, total.kept) == (4, 1)
     assert total.segments_hours == pytest.approx(55 / 3600)
@@ -235,10 +235,10 @@ def test_the_funnel_tells_what_only_one_rule_drops(table):
 def test_no_parquet_and_another_version_are_refused(tmp_path):
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(FormatError, match=r"broken\.parquet"):
-        decide(tmp_path / "broken.parquet", ())
+        decide(Places(tmp_path / "broken.parquet"), ())
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "other.parquet")
     with pytest.raises(WorkspaceError, match="schema version none"):
-        decide(tmp_path / "other.parquet", ())
+        decide(Places(tmp_path / "other.parquet"), ())
 
 
 def test_filtering_imports_nothing_heavy():
@@ -253,20 +253,21 @@ def test_filtering_imports_nothing_heavy():
 
 def test_deciding_does_not_import_pandas(table):
     program = (
-        "import sys; from pathlib import Path; from speechmill.pipeline.filter import *; "
+        "import sys; from pathlib import Path; from speechmill.pipeline.decide import *; "
+        "from speechmill.pipeline.filter import *; "
         f"write_decisions(Path({str(table.with_name('out.parquet'))!r}), "
-        f"decide(Path({str(table)!r}), rules_from(['snr_db >= 10', 'has_text', \"optional(language == 'vi')\"]))); "
+        f"decide(Places(Path({str(table)!r})), "
+        "rules_from(['snr_db >= 10', 'has_text', \"optional(language == 'vi')\"]))); "
         "sys.exit('pandas' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert filters.VERSION == "1"
 
 
 def test_what_was_taken_down_is_dropped_whatever_the_rules_say(tmp_path):
     segments = [segment(0, 1.0), segment(2, 4.0, snr=5.0, recording_id="gone"), segment(8, 2.0, recording_id="gone")]
     table = write(tmp_path / "segments.parquet", segments)
-    found = decide(table, [Rule("snr_db >= 10")], {"gone", "never seen"})["drops"].to_pylist()
+    found = decide(Places(table), [Rule("snr_db >= 10")], {"gone", "never seen"})["drops"].to_pylist()
     withdrawn = {"rule": "taken-down", "value": None, "threshold": None}
     assert found == [[], [{"rule": "snr_db >= 10", "value": 5.0, "threshold": 10.0}, withdrawn], [withdrawn]]
 

@@ -8,7 +8,7 @@ from speechmill.core.stage import Resources
 from speechmill.core.types import Canonical, Failed, Interval, Rights, Source, Transcript, Utterance, Word
 from speechmill.pipeline import table
 from speechmill.pipeline.plan import Node
-from speechmill.pipeline.refilter import materialise, refilter
+from speechmill.pipeline.refilter import Asked, materialise, refilter
 from speechmill.store.ledger import Ledger, Result
 from speechmill.store.workspace import Workspace
 
@@ -233,7 +233,7 @@ def test_a_dataset_that_was_cut_off_between_its_files_is_written_again(made, mon
     workspace = Workspace(made.root)
 
     def decide(rules):
-        index, _worked = refilter(workspace, "run-1", name, rules, ["snr_db"])
+        index, _worked = refilter(workspace, "run-1", name, Asked(rules), ["snr_db"])
         return materialise(workspace, index)
 
     def dropped():

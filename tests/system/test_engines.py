@@ -149,11 +149,16 @@ def free_port() -> int:
 
 def start(running: Running, *command: str) -> subprocess.Popen[bytes]:
     """Start a part of a cluster as the leader of a process group of its own, as a machine is."""
-    log = subprocess.DEVNULL
     arguments = [str(BIN / command[0]), *command[1:]]
-    part = subprocess.Popen(arguments, env=running.environment, start_new_session=True, stdout=log, stderr=log)
+    with log_of(running).open("ab") as log:
+        part = subprocess.Popen(arguments, env=running.environment, start_new_session=True, stdout=log, stderr=log)
     running.parts.append(part)
     return part
+
+
+def log_of(running: Running) -> Path:
+    """What the parts of the cluster printed."""
+    return running.out.parent / "cluster.log"
 
 
 def start_scheduler(running: Running) -> str:
@@ -240,17 +245,20 @@ def ray_head(running: Running) -> Iterator[tuple[str, str]]:
             str(client),
         )
         more = ("--include-dashboard", "false", "--num-cpus", "1", "--temp-dir", folder)
-        assert start(running, "ray", "start", *head, *more).wait(PATIENCE_S) == 0
+        more += ("--object-store-memory", "100000000")
+        assert start(running, "ray", "start", *head, *more).wait(PATIENCE_S) == 0, log_of(running).read_text()
         yield f"127.0.0.1:{port}", f"ray://127.0.0.1:{client}"
         running.clear()
 
 
-def join(running: Running, address: str, tries: int = 3) -> None:
+def join(running: Running, address: str, tries: int = 6) -> None:
     """Start another node of a Ray cluster. On a busy machine its head may not answer in Ray's time."""
-    ends = []
-    while len(ends) < tries and 0 not in ends:
-        ends.append(start(running, "ray", "start", "--address", address, "--num-cpus", "1").wait(PATIENCE_S))
-    assert ends[-1] == 0
+    node = ("ray", "start", "--address", address, "--num-cpus", "1", "--object-store-memory", "100000000")
+    ends = [start(running, *node).wait(PATIENCE_S)]
+    while len(ends) < tries and ends[-1] != 0:
+        time.sleep(5.0)
+        ends.append(start(running, *node).wait(PATIENCE_S))
+    assert ends[-1] == 0, log_of(running).read_text(errors="replace")
 
 
 def test_a_killed_machine_of_a_ray_cluster_costs_nothing(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import structs
 
 from speechmill.core.errors import ConfigError
 
@@ -47,7 +48,7 @@ def command(
         _sweep(index.segments_path(place), index.filter if asked is None else asked, index.scores, sweep, as_json)
         return
     with place.held():
-        chosen = index.filter if asked is None else asked
+        chosen = index.asked if asked is None else structs.replace(index.asked, filter=asked)
         index, _worked = refilter(place, index.run, index.table, chosen, index.scores)
         if not decisions_only:
             materialise(place, index)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+SPLITS = ("train", "dev", "test")
+
 
 class Interval(Struct, frozen=True):
     """A stretch of one channel, in seconds."""
@@ -215,6 +217,8 @@ class Segment(Struct, frozen=True):
     gaps: dict[str, str] = {}  # column or stage -> why it has no value
     corrected: tuple[str, ...] = ()  # what a person set: "text", "words", "speaker"
     drops: tuple[Drop, ...] = ()
+    duplicate_of: str | None = None  # id of the segment or recording that is kept in its place
+    split: str | None = None  # train | dev | test; None: it is dropped
 
     @property
     def end(self) -> float:

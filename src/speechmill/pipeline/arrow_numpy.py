@@ -69,3 +69,10 @@ def string_array(values: Sequence[str]) -> pa.Array:
     raw = [value.encode() for value in values]
     offsets = np.cumsum([0, *map(len, raw)]).astype(np.int32)
     return pa.Array.from_buffers(pa.string(), len(raw), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(raw))])
+
+
+def coded_array(codes: NDArray[Any], values: Sequence[str]) -> pa.Array:
+    """Return an Arrow column of strings: `values[code]`, and null where a code is negative."""
+    bits = pa.py_buffer(np.packbits(codes >= 0, bitorder="little"))
+    places = pa.Array.from_buffers(pa.int32(), len(codes), [bits, pa.py_buffer(codes.astype(np.int32))])
+    return string_array(values).take(places)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The filter: rules in, a decision for every segment out.
 
-It comes last, is columnar, and never rewrites the segments: decisions are a table (id, drops) of their
-own, so that another threshold costs a second and not a run. A segment is kept where `drops` is empty.
+It comes last, is columnar, and never rewrites the segments: decisions are a table of their own (see `decide`), so that
+another threshold costs a second and not a run. A segment is kept where `drops` is empty.
 """
 
 from __future__ import annotations
@@ -14,31 +14,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
 from speechmill.core.errors import ConfigError
-from speechmill.core.files import atomic, digest
-from speechmill.core.types import Drop
-from speechmill.formats.manifest import arrow_schema
-from speechmill.pipeline.arrow_numpy import float_array, integer_array, integers, offsets_of, string_array
+from speechmill.pipeline.arrow_numpy import integers, offsets_of
+from speechmill.pipeline.dropped import Dropped
 from speechmill.pipeline.expressions import NAMES, Floats, Rule, Truths, evaluate, is_name
 from speechmill.pipeline.presets import PRESETS
 from speechmill.pipeline.segment_columns import SegmentColumns
 
 TAKEN_DOWN = "taken-down"  # the drop of what may not be used any more; no expression, and no rule lifts it
-VERSION = "1"  # raise it when the same rules and the same table give other decisions
 _HOUR = 3600.0
 
 RulesConfig = str | Sequence[Any] | dict[str, Any] | None
-
-
-class Decision(Struct, frozen=True):
-    """A row of the decisions: a segment's id and why it is left out; kept where there is no reason."""
-
-    id: str
-    drops: tuple[Drop, ...] = ()
 
 
 class Point(NamedTuple):
@@ -168,40 +157,25 @@ def _unknown_name(rule: Rule, name: str, known_scores: Collection[str]) -> str:
     return f"filter rule {rule.expression!r}: no column {name!r}{_nearest(name, everything)}"
 
 
-def fingerprint(rules: Sequence[Rule], upstream: str, taken_down: Collection[str] = ()) -> str:
-    """Name the decisions of these rules over the table of that fingerprint: 16 hex digits.
+def dropped_by(columns: SegmentColumns, rules: Sequence[Rule], taken_down: Collection[str] = ()) -> list[Dropped]:
+    """Apply rules to a segments table: what each leaves out, in their order.
 
-    A rule's reason doesn't count; the order of rules does, for it is the order of drops. taken_down: ids of recordings
-    that may not be used any more, whatever the rules say.
+    What was taken down is left out for that as the last. Reads only the columns that the rules name. Raises ConfigError
+    where one of them is not in the table.
     """
-    withdrawn = (TAKEN_DOWN, *sorted(taken_down)) if taken_down else ()
-    return digest("filter", VERSION, upstream, *(rule.expression for rule in rules), *withdrawn)[:16]
-
-
-def decide(table_path: Path, rules: Sequence[Rule], taken_down: Collection[str] = ()) -> pa.Table:
-    """Apply rules to a segments table. Returns one row per segment in the table's order: id, drops.
-
-    Segments of recordings that were taken down have the drop `taken-down` as their last.
-
-    Reads only the columns that the rules name. Raises ConfigError where one of them is not in the table.
-    """
-    columns = SegmentColumns(table_path)
     check_names(rules, columns.scores)
-    rows, values, thresholds = [], [], []
+    found = []
     for rule in rules:
         verdict = evaluate(rule.expression, columns)
         dropped = np.flatnonzero(~verdict.true)
-        rows.append(dropped)
-        values.append(_picked(verdict.value, dropped))
-        thresholds.append(_picked(verdict.threshold, dropped))
-    names = [rule.expression for rule in rules]
+        found.append(
+            Dropped(rule.expression, dropped, _picked(verdict.value, dropped), _picked(verdict.threshold, dropped))
+        )
     if taken_down:
-        names.append(TAKEN_DOWN)
-        rows.append(_rows_of(columns, taken_down))
-        values.append(np.full(len(rows[-1]), np.nan))
-        thresholds.append(np.full(len(rows[-1]), np.nan))
-    drops = _drops(names, rows, values, thresholds, columns.num_rows)
-    return pa.table([columns.ids(), drops], schema=arrow_schema(Decision))
+        rows = _rows_of(columns, taken_down)
+        nothing = np.full(len(rows), np.nan)
+        found.append(Dropped(TAKEN_DOWN, rows, nothing, nothing))
+    return found
 
 
 def _rows_of(columns: SegmentColumns, recordings: Collection[str]) -> NDArray[np.int64]:
@@ -212,35 +186,6 @@ def _rows_of(columns: SegmentColumns, recordings: Collection[str]) -> NDArray[np
 
 def _picked(values: Floats | np.float64, rows: NDArray[np.int64]) -> Floats:
     return values[rows] if isinstance(values, np.ndarray) else np.full(len(rows), values)
-
-
-def _drops(
-    rules: list[str], rows: list[NDArray[np.int64]], values: list[Floats], thresholds: list[Floats], num_rows: int
-) -> pa.ListArray:
-    """Turn columns (rule -> rows it drops) into a list per row, in the order of the rules, without a loop over rows."""
-    counts = np.zeros(num_rows, dtype=np.int64)
-    for dropped in rows:
-        counts[dropped] += 1
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    code = np.zeros(offsets[-1], dtype=np.int32)
-    value, threshold = np.full(offsets[-1], np.nan), np.full(offsets[-1], np.nan)
-    free = offsets[:-1].copy()  # where a row's next drop goes
-    for index, dropped in enumerate(rows):
-        place = free[dropped]
-        code[place], value[place], threshold[place] = index, values[index], thresholds[index]
-        free[dropped] += 1
-    kind = arrow_schema(Decision).field("drops").type
-    children = [string_array(rules).take(integer_array(code)), float_array(value), float_array(threshold)]
-    structs = pa.StructArray.from_arrays(children, fields=list(kind.value_type))
-    return pa.ListArray.from_arrays(integer_array(offsets), structs, type=kind)
-
-
-def write_decisions(path: Path, table: pa.Table) -> None:
-    """Write decisions atomically, as Parquet."""
-    with atomic(path) as temporary:
-        # Ids differ and values mostly do: a dictionary of them takes a third of the time and saves nothing.
-        repeated = ["drops.list.element.rule", "drops.list.element.threshold"]
-        pq.write_table(table, temporary, compression="zstd", use_dictionary=repeated)
 
 
 def funnel(durations: ArrayLike, drops: pa.ListArray | pa.ChunkedArray) -> Funnel:

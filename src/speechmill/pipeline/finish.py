@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -21,7 +20,7 @@ from speechmill.pipeline import table
 from speechmill.pipeline.events import StageCount
 from speechmill.pipeline.plan import Node, choice_identity
 from speechmill.pipeline.record import Recorder
-from speechmill.pipeline.refilter import EXPORT_MARKER, Export, Index, exports_of, materialise, refilter
+from speechmill.pipeline.refilter import EXPORT_MARKER, Asked, Export, Index, exports_of, materialise, refilter
 from speechmill.store.dataset import Dataset
 from speechmill.store.workspace import Workspace
 
@@ -66,7 +65,7 @@ def _swap(staging: Path, folder: Path) -> None:
 
 
 def corpus_scope(
-    recorder: Recorder, nodes: Sequence[Node], sources: Sequence[Source], asked: Any, exports: Sequence[Choice]
+    recorder: Recorder, nodes: Sequence[Node], sources: Sequence[Source], asked: Asked, exports: Sequence[Choice]
 ) -> dict[str, StageCount]:
     """Join, filter, materialise and export after the recordings are through. Returns what each did."""
     workspace, plan = recorder.workspace, recorder.plan

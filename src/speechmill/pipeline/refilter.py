@@ -16,12 +16,23 @@ from msgspec import Struct, structs
 
 from speechmill.core.errors import WorkspaceError
 from speechmill.core.files import write_bytes
-from speechmill.pipeline import filter as filters
 from speechmill.pipeline import table
+from speechmill.pipeline.dataset_options import Deduplicate, Speakers, Splits
+from speechmill.pipeline.decide import Places, decide, fingerprint, write_decisions
+from speechmill.pipeline.filter import rules_from
 from speechmill.store.takedowns import taken_down
 from speechmill.store.workspace import Workspace
 
 EXPORT_MARKER = ".speechmill-export.json"
+
+
+class Asked(Struct, frozen=True):
+    """What a corpus file asks of its dataset as a whole."""
+
+    filter: Any = None  # as written in the corpus file or on the command line
+    deduplicate: Deduplicate | None = None
+    splits: Splits | None = None
+    speakers: Speakers = "names"
 
 
 class Index(Struct, frozen=True):
@@ -33,13 +44,30 @@ class Index(Struct, frozen=True):
     rules: tuple[str, ...]
     filter: Any  # as written in the corpus file or on the command line
     scores: tuple[str, ...] = ()
+    deduplicate: Deduplicate | None = None
+    splits: Splits | None = None
+    speakers: Speakers = "names"
+
+    @property
+    def asked(self) -> Asked:
+        """What was asked for."""
+        return Asked(self.filter, self.deduplicate, self.splits, self.speakers)
 
     def segments_path(self, workspace: Workspace) -> Path:
         """The joined table, without decisions."""
         return workspace.tables / f"segments-{self.table}.parquet"
 
+    def recordings_path(self, workspace: Workspace) -> Path:
+        """The joined table of recordings."""
+        return workspace.tables / f"recordings-{self.table}.parquet"
+
+    def places(self, workspace: Workspace) -> Places:
+        """Where what is decided on lies."""
+        landmarks = workspace.tables / f"landmarks-{self.table}.parquet"
+        return Places(self.segments_path(workspace), self.recordings_path(workspace), landmarks, workspace.splits)
+
     def decisions_path(self, workspace: Workspace) -> Path:
-        """Ids and drops, in the order of the table."""
+        """What becomes of each segment, in the order of the table."""
         return workspace.decisions / f"decisions-{self.decisions}.parquet"
 
 
@@ -75,23 +103,26 @@ def read_index(workspace: Workspace) -> Index:
         ) from None
 
 
-def refilter(workspace: Workspace, run: str, joined: str, asked: Any, scores: Sequence[str]) -> tuple[Index, bool]:
+def refilter(workspace: Workspace, run: str, joined: str, asked: Asked, scores: Sequence[str]) -> tuple[Index, bool]:
     """Decide anew over a table. Returns what the dataset would be made of, and whether work was done."""
-    rules = filters.rules_from(asked, scores)
+    rules = rules_from(asked.filter, scores)
     withdrawn = taken_down(workspace.root)
-    name = filters.fingerprint(rules, joined, withdrawn)
-    index = Index(run, joined, name, tuple(rule.expression for rule in rules), asked, tuple(scores))
+    name = fingerprint(rules, joined, withdrawn, asked.deduplicate, asked.splits)
+    written = tuple(rule.expression for rule in rules)
+    index = Index(
+        run, joined, name, written, asked.filter, tuple(scores), asked.deduplicate, asked.splits, asked.speakers
+    )
     path = index.decisions_path(workspace)
     if path.exists():
         return index, False
-    filters.write_decisions(path, filters.decide(index.segments_path(workspace), rules, withdrawn))
+    write_decisions(path, decide(index.places(workspace), rules, withdrawn, asked.deduplicate, asked.splits))
     return index, True
 
 
 def honour_takedowns(workspace: Workspace) -> Index:
     """Leave what was taken down since out of the dataset. Returns what that is made of now."""
     index = read_index(workspace)
-    index, _worked = refilter(workspace, index.run, index.table, index.filter, index.scores)
+    index, _worked = refilter(workspace, index.run, index.table, index.asked, index.scores)
     materialise(workspace, index)
     return index
 
@@ -104,7 +135,7 @@ def materialise(workspace: Workspace, index: Index) -> bool:
         current = None
     if current is not None and (current.table, current.decisions) == (index.table, index.decisions):
         return False
-    recordings = workspace.tables / f"recordings-{index.table}.parquet"
+    recordings = index.recordings_path(workspace)
     if current is not None:
         _write_index(workspace, structs.replace(index, decisions=""))  # cut off between files, it is that of none
     table.materialise(index.segments_path(workspace), recordings, index.decisions_path(workspace), workspace.dataset)

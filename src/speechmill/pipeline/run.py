@@ -34,6 +34,7 @@ from speechmill.pipeline.pending import shards
 from speechmill.pipeline.plan import Node, Plan, check_backends, check_languages, nodes, non_default, stages, workable
 from speechmill.pipeline.provenance import versions
 from speechmill.pipeline.record import Observer, Recorder, Silent, forget_inflight
+from speechmill.pipeline.refilter import Asked
 from speechmill.pipeline.report import write_report
 from speechmill.pipeline.spec import Corpus
 from speechmill.pipeline.table import StaleStates, States, failure
@@ -138,10 +139,11 @@ def finish_corpus(
     recorder: Recorder, corpus: Corpus, sources: Sequence[Source], engine: Engine
 ) -> dict[str, StageCount]:
     """Do the corpus scope. What turns out to be lost or broken on the way is made again first, once."""
+    asked = Asked(corpus.filter, corpus.deduplicate, corpus.splits, corpus.speakers)
     nodes_of_run, mended = recorder.plan.nodes, set[Path | None]()
     while True:
         try:
-            return finish.corpus_scope(recorder, nodes_of_run, sources, corpus.filter, corpus.export)
+            return finish.corpus_scope(recorder, nodes_of_run, sources, asked, corpus.export)
         except (LostAudio, StaleStates) as error:
             path = error.path if isinstance(error, LostAudio) else None
             if path in mended:

@@ -23,8 +23,9 @@ from speechmill.align import SCORE
 from speechmill.core import conditions, devices, registry
 from speechmill.core.errors import ConfigError
 from speechmill.core.registry import Choice
-from speechmill.pipeline import crawl_options, orchestrate_options
+from speechmill.pipeline import crawl_options, dataset_options, orchestrate_options
 from speechmill.pipeline.crawl_options import CrawlOptions
+from speechmill.pipeline.dataset_options import Deduplicate, Speakers, Splits
 from speechmill.pipeline.filter import rules_from
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
 
@@ -57,6 +58,9 @@ class CorpusFile(Struct, frozen=True, forbid_unknown_fields=True):
         Asked | msgspec.UnsetType | None, Meta(description="null: no alignment; left out: what the language has")
     ] = msgspec.UNSET
     filter: Annotated[str | list[str] | dict[str, Any], Meta(description="A preset, rules, or both")] = "asr-broad"
+    deduplicate: Annotated[Deduplicate | None, Meta(description="What is dropped as said twice; null: nothing")] = None
+    splits: Annotated[Splits | None, Meta(description="Hours for dev and test; null: all is for training")] = None
+    speakers: Annotated[Speakers, Meta(description="How exports name speakers")] = "names"
     export: list[Asked] = msgspec.field(default_factory=lambda: ["huggingface", "textgrid"])
     store: Annotated[str, Meta(description="The workspace folder")] = "./workspace"
     catalog: Annotated[str, Meta(description="sqlite, or postgresql+psycopg://user@host/database")] = "sqlite"
@@ -82,6 +86,9 @@ class Corpus(Struct, frozen=True):
     quality: tuple[Choice, ...]
     align: Choice | None
     filter: Any
+    deduplicate: Deduplicate | None
+    splits: Splits | None
+    speakers: Speakers
     export: tuple[Choice, ...]
     store: Path
     catalog: str  # SQLAlchemy's address; "sqlite": catalog.db in the workspace
@@ -166,6 +173,8 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
     scores += [SCORE] if aligner and getattr(aligner.module, "SCORED", False) else []
     _checked("crawl", crawl_options.check, written.crawl)
     _checked("orchestrate", orchestrate_options.check, written.orchestrate)
+    _checked("deduplicate", dataset_options.check_deduplicate, written.deduplicate)
+    _checked("splits", dataset_options.check_splits, written.splits)
     _checked("filter", lambda asked: rules_from(asked, scores), written.filter)
     return Corpus(
         name=written.name,
@@ -180,6 +189,9 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
         quality=quality,
         align=aligner,
         filter=written.filter,
+        deduplicate=written.deduplicate,
+        splits=written.splits,
+        speakers=written.speakers,
         export=_choices("exporters", written.export, "export", find),
         store=_store(written.store, base),
         catalog=_catalog(written.catalog),

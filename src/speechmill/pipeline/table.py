@@ -35,6 +35,8 @@ RECORDINGS_AT_ONCE = 128  # of an hour each, words and phones of 128 take some h
 ROW_GROUP = 100_000
 RECORDINGS_GROUP = 10_000  # rows of recordings: the report looks single ones up
 
+DECIDED = ("drops", "duplicate_of", "split")  # columns that the dataset has from the decisions
+
 States = Mapping[str, "Mapping[str, State]"]  # node name -> item key -> state
 
 
@@ -105,7 +107,8 @@ def build(ledger: Ledger, nodes: Sequence[Node], sources: Sequence[Source], fold
     if segments.exists() and recordings.exists():
         return name
     schema = segment_schema(score_names(nodes))
-    schema = schema.remove(schema.get_field_index("drops"))
+    for decided in DECIDED:
+        schema = schema.remove(schema.get_field_index(decided))
     with (
         _written(recordings, arrow_schema(RecordingRow), RECORDINGS_GROUP) as rows,
         _written(segments, schema, ROW_GROUP) as rows_of_segments,
@@ -148,10 +151,12 @@ def _written(path: Path, schema: pa.Schema, row_group: int) -> Iterator[_Rows]:
 
 
 def materialise(segments: Path, recordings: Path, decisions: Path, folder: Path) -> None:
-    """Write the dataset: the table with the filter's drops beside it. Words are copied, never made again."""
-    drops = read_parquet(decisions)
+    """Write the dataset: the table with what was decided beside it. Words are copied, never made again."""
+    decided = read_parquet(decisions)
     with pq.ParquetFile(segments) as table:
-        schema = table.schema_arrow.append(drops.schema.field("drops"))
+        schema = table.schema_arrow
+        for column in DECIDED:
+            schema = schema.append(decided.schema.field(column))
         with (
             atomic(folder / "segments.parquet") as temporary,
             pq.ParquetWriter(temporary, schema, compression="zstd") as out,
@@ -159,10 +164,12 @@ def materialise(segments: Path, recordings: Path, decisions: Path, folder: Path)
             begin = 0
             for i in range(table.num_row_groups):
                 group = table.read_row_group(i)
-                part = drops.slice(begin, group.num_rows)
+                part = decided.slice(begin, group.num_rows)
                 if part["id"].combine_chunks() != group["id"].combine_chunks():
                     raise ValueError(f"{decisions} does not belong to {segments}: ids differ after row {begin}")
-                out.write_table(group.append_column("drops", part["drops"]).cast(schema))
+                for column in DECIDED:
+                    group = group.append_column(column, part[column])
+                out.write_table(group.cast(schema))
                 begin += group.num_rows
     with atomic(folder / "recordings.parquet") as temporary:
         shutil.copyfile(recordings, temporary)

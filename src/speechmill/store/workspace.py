@@ -3,8 +3,9 @@
 
 workspace.json   schema version            hashes.parquet   what intake remembers of files
 recordings/      canonical FLAC            stages/          the ledger
-tables/          the join of all stages    decisions/       what filters said
+tables/          the join of all stages    decisions/       what becomes of each segment
 dataset/         the result                exports/         the result in other formats
+splits/          what is of which split    versions/        what each dataset was made of
 models/          models made from the corpus, and which is pinned
 corrections/     what people corrected, and who they were
 runs/<id>/       plan, manifest, shards, events, summary    report.html
@@ -35,6 +36,8 @@ class Workspace:
         self.runs = root / "runs"
         self.tables = root / "tables"
         self.decisions = root / "decisions"
+        self.splits = root / "splits"
+        self.versions = root / "versions"
         self.dataset = root / "dataset"
         self.exports = root / "exports"
         self.recordings = root / "recordings"

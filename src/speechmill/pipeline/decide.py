@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of every segment: kept, for which split; or dropped, for which reasons and in whose place.
+
+Rules decide first, over each segment alone. Then what is there twice, then which split what is left belongs to; both
+look at all segments together. `decisions/decisions-<fingerprint>.parquet` has a `Decision` a row, in the table's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Struct
+
+from speechmill.core.files import atomic, digest
+from speechmill.core.types import SPLITS, Drop
+from speechmill.formats.manifest import arrow_schema
+from speechmill.pipeline.arrow_numpy import coded_array, float_array, integer_array, string_array
+from speechmill.pipeline.dataset_options import Deduplicate, Splits
+from speechmill.pipeline.dropped import Dropped, kept
+from speechmill.pipeline.expressions import Rule
+from speechmill.pipeline.filter import TAKEN_DOWN, dropped_by
+from speechmill.pipeline.segment_columns import SegmentColumns
+
+VERSION = "2"  # raise it when the same rules, options and table give other decisions
+
+
+class Decision(Struct, frozen=True):
+    """A row of the decisions: a segment's id and why it is left out; kept where there is no reason."""
+
+    id: str
+    drops: tuple[Drop, ...] = ()
+    duplicate_of: str | None = None
+    split: str | None = None
+
+
+class Places(Struct, frozen=True):
+    """Where what is decided on lies."""
+
+    segments: Path  # tables/segments-<fingerprint>.parquet
+    recordings: Path | None = None  # tables/recordings-<fingerprint>.parquet
+    landmarks: Path | None = None  # tables/landmarks-<fingerprint>.parquet
+    splits: Path | None = None  # folder in which it is remembered what is of which split
+
+
+def fingerprint(
+    rules: Sequence[Rule],
+    upstream: str,
+    taken_down: Collection[str] = (),
+    deduplicate: Deduplicate | None = None,
+    splits: Splits | None = None,
+) -> str:
+    """Name the decisions over the table of that fingerprint: 16 hex digits.
+
+    A rule's reason doesn't count; the order of rules does, for it is the order of drops. taken_down: ids of recordings
+    that may not be used any more, whatever the rules say. What is of which split already doesn't count: it only grows.
+    """
+    withdrawn = (TAKEN_DOWN, *sorted(taken_down)) if taken_down else ()
+    together = msgspec.json.encode([deduplicate, splits])
+    return digest("decide", VERSION, upstream, together, *(rule.expression for rule in rules), *withdrawn)[:16]
+
+
+def decide(
+    places: Places,
+    rules: Sequence[Rule],
+    taken_down: Collection[str] = (),
+    deduplicate: Deduplicate | None = None,
+    splits: Splits | None = None,
+) -> pa.Table:
+    """Decide on every segment of a table. Returns one Decision a row, in the table's order.
+
+    Reads only the columns that the rules name, and what the options need. Raises ConfigError where a rule names one
+    that is not in the table.
+    """
+    columns = SegmentColumns(places.segments)
+    found = dropped_by(columns, rules, taken_down)
+    num_rows = columns.num_rows
+    duplicate_of = coded_array(np.full(num_rows, -1), ())
+    left = kept(num_rows, found)
+    split = coded_array(np.where(left, 0, -1), SPLITS)
+    arrays = [columns.ids(), drops_of(found, num_rows), duplicate_of, split]
+    return pa.table(arrays, schema=arrow_schema(Decision))
+
+
+def drops_of(found: Sequence[Dropped], num_rows: int) -> pa.ListArray:
+    """Turn columns (reason -> rows it leaves out) into a list of Drop per row, in the order of the reasons."""
+    counts = np.zeros(num_rows, dtype=np.int64)
+    for dropped in found:
+        counts[dropped.rows] += 1
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    code = np.zeros(offsets[-1], dtype=np.int32)
+    value, threshold = np.full(offsets[-1], np.nan), np.full(offsets[-1], np.nan)
+    free = offsets[:-1].copy()  # where a row's next drop goes
+    for index, dropped in enumerate(found):
+        place = free[dropped.rows]
+        code[place], value[place], threshold[place] = index, dropped.values, dropped.thresholds
+        free[dropped.rows] += 1
+    kind = arrow_schema(Decision).field("drops").type
+    reasons = string_array([dropped.rule for dropped in found])
+    children = [reasons.take(integer_array(code)), float_array(value), float_array(threshold)]
+    structs = pa.StructArray.from_arrays(children, fields=list(kind.value_type))
+    return pa.ListArray.from_arrays(integer_array(offsets), structs, type=kind)
+
+
+def write_decisions(path: Path, table: pa.Table) -> None:
+    """Write decisions atomically, as Parquet."""
+    with atomic(path) as temporary:
+        # Ids differ and values mostly do: a dictionary of them takes a third of the time and saves nothing.
+        repeated = ["drops.list.element.rule", "drops.list.element.threshold", "split"]
+        pq.write_table(table, temporary, compression="zstd", use_dictionary=repeated)
