@@ -24,6 +24,8 @@ diarize: {{backend: dvector, when: "num_speakers != 1"}}
 quality: [snr, dnsmos]
 align: {align}
 filter: asr-broad               # or tts-strict, emilia-compatible, or {{preset: asr-broad, rules: ["snr_db >= 10"]}}
+deduplicate: {{}}               # recordings that sound alike are one; leave it out to keep them all
+splits: {{dev: 0.05, test: 0.05}} # of the hours; no speaker, channel or sound is in two. Without it all is `train`
 export: [huggingface, textgrid] # see: speechmill list exporters
 store: ./workspace
 """
