@@ -14,13 +14,21 @@ from speechmill.core.types import Canonical
 from speechmill.pipeline.plan import Plan
 from speechmill.pipeline.refilter import read_index
 from speechmill.pipeline.training import read_plan
+from speechmill.pipeline.versions import Shelf
 from speechmill.store import made
 from speechmill.store.ledger import Ledger
 from speechmill.store.workspace import Workspace
 
+# Of so many of the newest versions the segments stay, for `dataset diff`: a table for each, about as large as the
+# dataset. That is two working weeks of a run a day; of all older ones the manifests stay.
+KEEP_VERSIONS = 10
 
-def collect(workspace: Workspace) -> list[Path]:
-    """Return what may go, given the newest run's plan. The newest run's own results all stay."""
+
+def collect(workspace: Workspace, keep_versions: int = KEEP_VERSIONS) -> list[Path]:
+    """Return what may go, given the newest run's plan. The newest run's own results all stay.
+
+    keep_versions: of how many of the newest versions of the dataset tables and decisions stay.
+    """
     run = workspace.latest_run()
     if run is None:
         return workspace.temporary_files()
@@ -29,7 +37,7 @@ def collect(workspace: Workspace) -> list[Path]:
     used = {node.folder for node in plan.nodes}
     doomed = [folder for folder in sorted(ledger.root.glob("*")) if folder.name not in used]
     doomed += [path for path in ledger.replaced() if path.parent.parent not in doomed]
-    doomed += _unused_tables(workspace)
+    doomed += _unused_tables(workspace, keep_versions)
     doomed += _unused_audio(workspace, ledger, plan)
     mine = plan.pins.values()  # another run may have pinned newer ones since this was planned
     doomed += [model for model in made.unused(workspace.models) if model.name not in mine]
@@ -53,15 +61,18 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _unused_tables(workspace: Workspace) -> list[Path]:
+def _unused_tables(workspace: Workspace, keep_versions: int) -> list[Path]:
     try:
         index = read_index(workspace)
     except WorkspaceError:
         return []
-    kept = {index.segments_path(workspace), index.decisions_path(workspace)}
-    kept.add(workspace.tables / f"recordings-{index.table}.parquet")
+    kept = {index.table, index.decisions}
+    for version in Shelf(workspace).all()[-keep_versions:] if keep_versions else []:
+        kept |= {version.manifest.table, version.manifest.decisions}
     there = [*workspace.tables.glob("*.parquet"), *workspace.decisions.glob("*.parquet")]
-    return sorted(path for path in there if path not in kept and not path.name.startswith(TEMPORARY))
+    return sorted(
+        path for path in there if path.stem.partition("-")[2] not in kept and not path.name.startswith(TEMPORARY)
+    )
 
 
 def _unused_audio(workspace: Workspace, ledger: Ledger, plan: Plan) -> list[Path]:

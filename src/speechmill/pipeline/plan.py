@@ -26,6 +26,7 @@ from speechmill.core.types import Source
 from speechmill.models import triton
 from speechmill.pipeline import lessons
 from speechmill.pipeline.spec import Corpus, resolve
+from speechmill.pipeline.used import Used, used_by
 from speechmill.stages.align import Align
 from speechmill.stages.diarize import Diarize
 from speechmill.stages.glue import Glue
@@ -48,6 +49,8 @@ class Node(Struct, frozen=True):
     resources: Resources
     trainer: str | None = None  # fingerprint of the trainer of its model, where that is made from the corpus
     model: str | None = None  # id of the one that is pinned; None: there is none yet
+    version: str = ""  # of the stage itself
+    used: tuple[Used, ...] = ()  # what is behind `backends`; versions of the dataset tell it apart
 
     @property
     def waits(self) -> bool:
@@ -68,6 +71,8 @@ class Plan(Struct, frozen=True):
     base: str
     workspace: str
     nodes: tuple[Node, ...]
+    versions: dict[str, str] = {}  # of libraries, where it was made; see `provenance`
+    settings: dict[str, Any] = {}  # what was set over the corpus file
 
     @property
     def pins(self) -> dict[str, str]:
@@ -129,7 +134,21 @@ def nodes(corpus: Corpus, pins: Mapping[str, str] | None = None) -> tuple[Node, 
         identity += [[trainer, model]] if trainer else []
         fingerprint = digest(msgspec.json.encode(identity))[:16]
         backends = tuple(choice.backend for choice in stage.choices)
-        made.append(Node(stage.name, fingerprint, stage.reads, stage.writes, backends, stage.resources, trainer, model))
+        used = tuple(used_by(choice, non_default(choice.config)) for choice in stage.choices)
+        made.append(
+            Node(
+                stage.name,
+                fingerprint,
+                stage.reads,
+                stage.writes,
+                backends,
+                stage.resources,
+                trainer,
+                model,
+                stage.version,
+                used,
+            )
+        )
     return tuple(made)
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from speechmill.core.errors import WorkspaceError
 from speechmill.core.files import write_bytes
-from speechmill.pipeline import table
+from speechmill.pipeline import table, versions
 from speechmill.pipeline.dataset_options import Deduplicate, Speakers, Splits
 from speechmill.pipeline.decide import Places, decide, fingerprint, write_decisions
 from speechmill.pipeline.filter import rules_from
@@ -134,12 +134,16 @@ def materialise(workspace: Workspace, index: Index) -> bool:
     except WorkspaceError:
         current = None
     if current is not None and (current.table, current.decisions) == (index.table, index.decisions):
+        if current.asked != index.asked:
+            _write_index(workspace, structs.replace(index, run=current.run))
+        versions.record(workspace, structs.replace(index, run=current.run))  # cut off before this, it has none yet
         return False
     recordings = index.recordings_path(workspace)
     if current is not None:
         _write_index(workspace, structs.replace(index, decisions=""))  # cut off between files, it is that of none
     table.materialise(index.segments_path(workspace), recordings, index.decisions_path(workspace), workspace.dataset)
     _write_index(workspace, index)
+    versions.record(workspace, index)
     return True
 
 

@@ -170,7 +170,8 @@ def prepare(corpus: Corpus, workspace: Workspace, limit: int | None, *, retrain:
     check_trainers(corpus, found)
     # UTC, to the microsecond: the newest run is the last by name, of two within a second and around a clock change.
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:6]}"
-    plan = Plan(name, corpus.raw, str(corpus.base.resolve()), str(workspace.root.resolve()), found)
+    base, root = str(corpus.base.resolve()), str(workspace.root.resolve())
+    plan = Plan(name, corpus.raw, base, root, found, versions(corpus), dict(corpus.settings))
     return Prepared(plan, tuple(sources), memory)
 
 
