@@ -1,69 +1,92 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lhotse manifests: recordings, supervisions and cuts as gzipped JSON lines.
+"""Lhotse: manifests as gzipped JSON lines beside the audio, or Lhotse Shar.
 
-Written by hand in the layout that lhotse 1.x reads, without lhotse. A cut is one segment, with its supervision's times
-counted from the cut's start, as lhotse wants; in supervisions.jsonl.gz they count from the recording's. Scores are
-custom fields (`supervision.snr_db`), beside `licence` and `attribution`.
+Written by hand in the layout that lhotse 1.x reads, without lhotse. A cut is one segment; its supervision and the words
+and phones of it count from the cut's start. Scores are custom fields (`supervision.snr_db`), beside `licence`,
+`attribution` and `recording_start`, the segment's place in its recording.
 
-Paths are relative. With `audio: copy`, to the export; with `audio: reference`, to the workspace:
+`layout: jsonl` is a set of manifests for each split, named as lhotse's own recipes name them, which is what
+`lhotse.recipes.utils.read_manifests_if_cached` and icefall look for: {recordings,supervisions,cuts}_train.jsonl.gz.
+Times in supervisions_*.jsonl.gz count from the recording's start. Recordings are whole, with what a filter left out of
+them. Paths are relative; with `audio: copy`, to the export, with `audio: reference`, to the workspace:
 
-    CutSet.from_file(folder / "cuts.jsonl.gz").with_recording_path_prefix(folder)
+    CutSet.from_file(folder / "cuts_train.jsonl.gz").with_recording_path_prefix(folder)
+
+`layout: shar` is a folder for each split, train/cuts.000000.jsonl.gz with train/recording.000000.tar, which holds the
+kept segments only and is read from one end to the other: what to train from over a network, or from many machines.
+
+    CutSet.from_shar(in_dir=folder / "train")
 """
 
 from __future__ import annotations
 
-import gzip
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from speechmill.core.errors import AudioError
 from speechmill.core.stage import Context
 from speechmill.core.timebase import shift, tick
 from speechmill.core.types import Recording, Segment, Word
-from speechmill.exporters._attribution import rights_of, write_attribution
-from speechmill.exporters._kept import SAMPLING_RATE, by_recording, channel_of, language_of
+from speechmill.exporters import About, Row, Shard, Written
+from speechmill.exporters._attribution import rights_of
+from speechmill.exporters._kept import SAMPLING_RATE, channel_of, language_of
+from speechmill.exporters._lhotse_shar import write_shar
+from speechmill.exporters._lines import concatenate, gzipped, part, parts, splits_of, write_json
 from speechmill.store.dataset import Dataset
 
-VERSION = "1"
+VERSION = "2"
 REQUIRES = ()
+UNIT = "recording"
+USAGE = (
+    "from lhotse import CutSet",
+    'cuts = CutSet.from_file(f"{folder}/cuts_train.jsonl.gz").with_recording_path_prefix(folder)',
+    '# with layout: shar it is cuts = CutSet.from_shar(in_dir=f"{folder}/train")',
+)
+_MANIFESTS = ("recordings", "supervisions", "cuts")
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What may be chosen."""
 
-    audio: Literal["copy", "reference"] = "copy"  # a copy may be moved elsewhere; a reference takes no disk
+    layout: Literal["jsonl", "shar"] = "jsonl"  # shar: tar files of clips, for sequential reading
+    audio: Literal["copy", "reference"] = "copy"  # of jsonl: a copy may be moved elsewhere; a reference takes no disk
+    clips: Literal["flac", "wav"] = "flac"  # of shar
 
 
 class Backend:
-    """Writes {recordings,supervisions,cuts}.jsonl.gz and ATTRIBUTION.tsv, and audio/*.flac where copied."""
+    """Writes manifests and audio/*.flac where copied; or Shar."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self._config = config
 
-    def export(self, dataset: Dataset, folder: Path) -> int:
-        """Write the kept segments and the recordings that they are from. Returns the number of segments."""
-        count = 0
-        exported: list[Recording] = []
+    def shard(self, shard: Shard, folder: Path) -> None:
+        """Write a shard's lines, to be put together; or its tar with the cuts in it."""
+        if self._config.layout == "shar":
+            write_shar(shard, folder, self._config.clips, _supervision)
+            return
         with ExitStack() as stack:
-            names = ("recordings", "supervisions", "cuts")
-            recordings, supervisions, cuts = (stack.enter_context(_lines(folder / f"{n}.jsonl.gz")) for n in names)
-            for recording, segments in by_recording(dataset):
-                exported.append(recording)
-                source = self._recording(dataset, recording, folder)
-                _write(recordings, source)
-                for segment in segments:
-                    supervision = _supervision(recording, segment, source["duration"])
-                    _write(supervisions, supervision)
-                    _write(cuts, _cut(segment, supervision, source))
-                    count += 1
-        write_attribution(folder, exported)
-        return count
+            recordings, supervisions, cuts = (
+                stack.enter_context(gzipped(part(folder, shard.name, f"{kind}.jsonl.gz"))) for kind in _MANIFESTS
+            )
+            for row in shard.rows():
+                source = self._recording(shard.dataset, row.recording, folder)
+                write_json(recordings, source)
+                for supervision, cut in _described(row, source):
+                    write_json(supervisions, supervision)
+                    write_json(cuts, cut)
+
+    def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
+        """Put the lines of each split's shards together. Shar has no index: its files are listed by their names."""
+        if self._config.layout == "shar":
+            return
+        for split, written in splits_of(shards).items():
+            for kind in _MANIFESTS:
+                concatenate(parts(folder, written, f"{kind}.jsonl.gz"), folder / f"{kind}_{split}.jsonl.gz")
 
     def _recording(self, dataset: Dataset, recording: Recording, folder: Path) -> dict[str, Any]:
         """Describe a recording, its audio copied where asked for: one mono file for each channel."""
@@ -86,35 +109,39 @@ class Backend:
         }
 
 
-@contextmanager
-def _lines(path: Path) -> Iterator[BinaryIO]:
-    """Open a gzip file that holds no name and no date, so that the same lines make the same bytes."""
-    with path.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as lines:
-        yield lines  # type: ignore[misc]
-
-
-def _write(lines: BinaryIO, entry: dict[str, Any]) -> None:
-    lines.write(msgspec.json.encode(entry) + b"\n")
+def _described(row: Row, source: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the supervision and the cut of each segment."""
+    found = []
+    for segment in row.segments:
+        # Rounding to whole milliseconds may put a segment's end just behind the last sample.
+        length = tick(min(segment.end, source["duration"]) - segment.start)
+        if length <= 0:
+            raise AudioError("no-samples", f"segment {segment.id} begins behind the end of {row.recording.audio}")
+        supervision = _supervision(row.recording, segment, length)
+        whole = {**supervision, "start": segment.start, "alignment": _alignment(segment, 0.0)}
+        found.append((whole, _cut(segment, supervision, source)))
+    return found
 
 
 def _supervision(recording: Recording, segment: Segment, duration: float) -> dict[str, Any]:
-    """Describe a segment, times from the start of the recording; `duration` is the recording's, in seconds."""
-    # Rounding to whole milliseconds may put a segment's end just behind the last sample.
-    length = tick(min(segment.end, duration) - segment.start)
-    if length <= 0:
-        raise AudioError("no-samples", f"segment {segment.id} begins behind the end of {recording.audio}")
+    """Describe a segment of so many seconds; times count from its start."""
     rights = rights_of(recording)
     return {
         "id": segment.id,
         "recording_id": recording.id,
-        "start": segment.start,
-        "duration": length,
+        "start": 0.0,
+        "duration": duration,
         "channel": channel_of(recording, segment),
         "text": segment.text,
         "language": language_of(recording, segment),
         "speaker": segment.speaker,
-        "alignment": _alignment(segment, 0.0),
-        "custom": {**segment.scores, "licence": rights.licence, "attribution": rights.attribution},
+        "alignment": _alignment(segment, -segment.start),
+        "custom": {
+            **segment.scores,
+            "licence": rights.licence,
+            "attribution": rights.attribution,
+            "recording_start": segment.start,
+        },
     }
 
 
@@ -135,10 +162,10 @@ def _cut(segment: Segment, supervision: dict[str, Any], recording: dict[str, Any
     """Describe a cut that is exactly one supervision."""
     return {
         "id": segment.id,
-        "start": supervision["start"],
+        "start": segment.start,
         "duration": supervision["duration"],
         "channel": supervision["channel"],
-        "supervisions": [{**supervision, "start": 0.0, "alignment": _alignment(segment, -segment.start)}],
+        "supervisions": [supervision],
         "recording": recording,
         "type": "MonoCut",
     }

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lhotse Shar: cuts.NNNNNN.jsonl.gz, and in the same order recording.NNNNNN.tar with each cut's audio and what it is.
+
+As `lhotse.shar` 1.x reads it: a tar has pairs of members, `<cut id>.flac` and `<cut id>.json`, a Recording that lasts
+as long as the cut and whose one source is a placeholder. Nothing else may lie in the folder: every file there is taken
+for a field of the cuts.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from speechmill.core.types import Recording, Segment
+from speechmill.exporters import Shard
+from speechmill.exporters._clips import Container, clip, encode
+from speechmill.exporters._kept import SAMPLING_RATE
+from speechmill.exporters._lines import gzipped, write_json
+
+Supervision = Callable[[Recording, Segment, float], dict[str, Any]]  # of a segment that lasts so many seconds
+
+
+def write_shar(shard: Shard, folder: Path, container: Container, supervision: Supervision) -> None:
+    """Write a shard as one Shar shard of the folder of its split."""
+    number = int(shard.name.rpartition("-")[2])
+    split = folder / shard.split
+    split.mkdir(parents=True, exist_ok=True)
+    with (
+        gzipped(split / f"cuts.{number:06d}.jsonl.gz") as cuts,
+        tarfile.open(split / f"recording.{number:06d}.tar", "w") as tar,
+    ):
+        for row in shard.rows():
+            for segment in row.segments:
+                samples = clip(shard.dataset, row.recording, segment)
+                said = supervision(row.recording, segment, len(samples) / SAMPLING_RATE)
+                held = _placeholder(row.recording, said["channel"], len(samples))
+                _add(tar, f"{segment.id}.{container}", encode(samples, container))
+                _add(tar, f"{segment.id}.json", msgspec.json.encode(held))
+                write_json(cuts, _cut(said, held))
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Add a file of no date and nobody's."""
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
+
+
+def _placeholder(recording: Recording, channel: int, num_samples: int) -> dict[str, Any]:
+    """Describe a recording whose audio is the tar's member before it."""
+    return {
+        "id": recording.id,
+        "sources": [{"type": "shar", "channels": [channel], "source": ""}],
+        "sampling_rate": SAMPLING_RATE,
+        "num_samples": num_samples,
+        "duration": num_samples / SAMPLING_RATE,
+        "channel_ids": [channel],
+    }
+
+
+def _cut(supervision: dict[str, Any], recording: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": supervision["id"],
+        "start": 0.0,
+        "duration": recording["duration"],
+        "channel": supervision["channel"],
+        "supervisions": [supervision],
+        "recording": recording,
+        "type": "MonoCut",
+    }
