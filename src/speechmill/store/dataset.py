@@ -7,15 +7,18 @@ there, kept or dropped; `drops` is empty for those that were kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from speechmill.core.errors import AudioError, LostAudio, WorkspaceError
 from speechmill.core.stage import Samples
 from speechmill.core.types import Recording, Segment
+from speechmill.store.columnar import structs_of
 from speechmill.store.takedowns import taken_down
 
 ROWS_AT_ONCE = 8192  # about 10 MB of Python objects with words and phones
@@ -34,24 +37,28 @@ class Dataset:
     def recordings(self) -> dict[str, Recording]:
         """Every recording that was decoded and not taken down, by id."""
         withdrawn = taken_down(self.root)
-        found = {}
-        for batch in pq.ParquetFile(self._recordings).iter_batches(ROWS_AT_ONCE):
-            for row in batch.to_pylist():
-                if row["audio"] and row["id"] not in withdrawn:
-                    found[row["id"]] = msgspec.convert(row, Recording)
-        return found
+        with pq.ParquetFile(self._recordings) as file:
+            rows = (row for batch in _batches(file) for row in structs_of(batch, Recording))
+            return {row.id: row for row in rows if row.audio and row.id not in withdrawn}
 
     def segments(self, *, kept: bool = True) -> Iterator[Segment]:
         """Yield segments ordered by recording, channel and start; `kept=False` yields the dropped ones too.
 
         What was taken down is left out either way, whenever that was.
         """
+        return self.rows([(0, sys.maxsize)], kept=kept)
+
+    def rows(self, ranges: Iterable[tuple[int, int]], *, kept: bool = True) -> Iterator[Segment]:
+        """Yield the segments of some rows of segments.parquet; what else is in their row groups is passed over.
+
+        ranges: (first row, row after the last), in rising order and apart from each other.
+        """
         withdrawn = taken_down(self.root)
-        for batch in pq.ParquetFile(self._segments).iter_batches(ROWS_AT_ONCE):
-            for row in batch.to_pylist(maps_as_pydicts="strict"):
-                segment = msgspec.convert(row, Segment)
-                if segment.recording_id not in withdrawn and not (kept and segment.drops):
-                    yield segment
+        with pq.ParquetFile(self._segments) as file:
+            for batch in _in_ranges(file, ranges):
+                for segment in structs_of(_kept(batch) if kept else batch, Segment):
+                    if segment.recording_id not in withdrawn:
+                        yield segment
 
     def cut(self, recording: Recording, segment: Segment, *, sampling_rate: int = 24_000) -> Samples:
         """Return the samples of one segment: (num_samples,) float32 in [-1, 1], cut sample-exactly.
@@ -65,3 +72,35 @@ class Dataset:
             return read_canonical(path, segment.start, segment.duration, sampling_rate=sampling_rate)
         except AudioError as error:
             raise LostAudio(path, error.reason) from error
+
+
+def _batches(file: pq.ParquetFile, groups: Sequence[int] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file, or of some of its row groups, by one thread."""
+    yield from file.iter_batches(ROWS_AT_ONCE, groups, use_threads=False)
+
+
+def _in_ranges(file: pq.ParquetFile, ranges: Iterable[tuple[int, int]]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of rising ranges. Row groups in which there are none aren't read."""
+    left = iter(ranges)
+    first, stop = next(left, (sys.maxsize, sys.maxsize))
+    end = 0  # row after the last of the group
+    for group in range(file.num_row_groups):
+        row, end = end, end + file.metadata.row_group(group).num_rows
+        if first >= end:
+            continue
+        for batch in _batches(file, [group]):
+            last = row + batch.num_rows
+            while first < last:
+                yield batch.slice(max(first - row, 0), min(stop, last) - max(first, row))
+                if stop > last:
+                    break
+                first, stop = next(left, (sys.maxsize, sys.maxsize))
+            row = last
+            if first >= end:
+                break
+
+
+def _kept(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Leave out what was dropped before anything is made of it."""
+    count = pc.list_value_length(batch.column("drops"))
+    return batch.filter(pc.equal(count, 0))
