@@ -5,25 +5,22 @@ from pathlib import Path
 
 import pytest
 from praatio import textgrid as praatio
+from tests.exporters.split_in_two import exported
 
-from speechmill.core.stage import Context
 from speechmill.core.types import Segment, Word
-from speechmill.exporters.textgrid import Backend, Config, in_order, lanes, text_grid
+from speechmill.exporters import textgrid
+from speechmill.exporters.textgrid import Config, in_order, lanes, text_grid
 from speechmill.formats.textgrid import read, write
 from speechmill.store.dataset import Dataset
-
-
-def export(dataset: Dataset, folder: Path, context: Context) -> int:
-    return Backend(Config(), context).export(dataset, folder)
 
 
 def segment(start: float, end: float, *words: Word, speaker: str | None = "a", text: str | None = None) -> Segment:
     return Segment(f"r-{start}", "r", start, end - start, speaker=speaker, text=text, words=words)
 
 
-def test_praatio_reads_the_words_and_phones_of_each_speaker(dataset: Dataset, folder: Path, context: Context) -> None:
-    assert export(dataset, folder, context) == 3
-    grid = praatio.openTextgrid(str(folder / "talk-1a2b3c.TextGrid"), includeEmptyIntervals=True)
+def test_praatio_reads_the_words_and_phones_of_each_speaker(dataset: Dataset, folder: Path) -> None:
+    exported(textgrid, Config(), dataset, folder)
+    grid = praatio.openTextgrid(str(folder / "train" / "talk-1a2b3c.TextGrid"), includeEmptyIntervals=True)
     assert grid.tierNames == (
         "anna - words",
         "anna - phones",
@@ -36,17 +33,17 @@ def test_praatio_reads_the_words_and_phones_of_each_speaker(dataset: Dataset, fo
     assert entries == [(0.0, 0.1, ""), (0.1, 0.5, "she"), (0.5, 0.6, ""), (0.6, 1.1, '"no"'), (1.1, 3.0, "")]
 
 
-def test_one_speaker_needs_no_prefix(dataset: Dataset, folder: Path, context: Context) -> None:
-    export(dataset, folder, context)
-    grid = read(folder / "tin-tuc-9f8e7d.TextGrid")
+def test_one_speaker_needs_no_prefix_and_each_split_has_a_folder(dataset: Dataset, folder: Path) -> None:
+    exported(textgrid, Config(), dataset, folder, {"tin-tuc-9f8e7d": "test"})
+    grid = read(folder / "test" / "tin-tuc-9f8e7d.TextGrid")
     assert [tier.name for tier in grid.tiers] == ["words", "phones"]
     assert [word.symbol for word in grid.tiers[0].intervals] == ["xin", "chào"]
     assert [word.symbol for word in grid.tiers[1].intervals] == ["s", "i", "t͡ɕ"]
 
 
-def test_nothing_kept_is_no_grid(empty_dataset: Dataset, folder: Path, context: Context) -> None:
-    assert export(empty_dataset, folder, context) == 0
-    assert [path.name for path in folder.iterdir()] == ["ATTRIBUTION.tsv"]
+def test_nothing_kept_is_no_grid(empty_dataset: Dataset, folder: Path) -> None:
+    exported(textgrid, Config(), empty_dataset, folder)
+    assert list(folder.iterdir()) == []
 
 
 def test_overlapping_segments_of_one_speaker_go_to_a_second_lane() -> None:

@@ -16,15 +16,20 @@ from msgspec import Struct
 
 from speechmill.core.stage import Context
 from speechmill.core.timebase import tick
-from speechmill.core.types import Recording, Segment, Word
-from speechmill.exporters._attribution import write_attribution
-from speechmill.exporters._kept import by_recording
+from speechmill.core.types import Segment, Word
+from speechmill.exporters import About, Shard, Written
+from speechmill.exporters._per_recording import UNKNOWN, place
 from speechmill.formats.textgrid import IntervalTier, TextGrid, in_order, write
-from speechmill.store.dataset import Dataset
 
-VERSION = "1"
+VERSION = "2"
 REQUIRES = ()
-UNKNOWN = "unknown"  # the tier of segments whose speaker nobody knows
+UNIT = "recording"
+USAGE = """\
+from praatio import textgrid
+
+grid = textgrid.openTextgrid("train/RECORDING.TextGrid", includeEmptyIntervals=False)
+words = grid.getTier("words").entries  # with several speakers: "SPEAKER - words"
+"""
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,22 +37,18 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Backend:
-    """Writes <recording>.TextGrid, in Praat's long format, and ATTRIBUTION.tsv."""
+    """Writes `<split>/<recording>.TextGrid`, in Praat's long format."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self._config = config
 
-    def export(self, dataset: Dataset, folder: Path) -> int:
-        """Write the recordings that have kept segments. Returns the number of segments."""
-        count = 0
-        recordings: list[Recording] = []
-        for recording, streamed in by_recording(dataset):
-            segments = list(streamed)
-            count += len(segments)
-            recordings.append(recording)
-            write(folder / f"{recording.id}.TextGrid", text_grid(recording.duration, segments))
-        write_attribution(folder, recordings)
-        return count
+    def shard(self, shard: Shard, folder: Path) -> None:
+        """Write the recordings of a shard."""
+        for recording, segments in shard.rows():
+            write(place(folder, shard, recording, ".TextGrid"), text_grid(recording.duration, segments))
+
+    def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
+        """Add nothing: each file stands alone."""
 
 
 def text_grid(duration: float, segments: Iterable[Segment]) -> TextGrid:

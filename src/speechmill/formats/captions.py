@@ -173,17 +173,19 @@ def _unescape(match: re.Match[str]) -> str:
     return html.unescape(match.group()) if name[0] == "#" else html.entities.html5.get(name + ";", match.group())
 
 
-def write(path: Path, utterances: Sequence[Utterance]) -> None:
+def write(path: Path, utterances: Sequence[Utterance], *, keep_lines: bool = False) -> None:
     """Write .vtt (with voices) or .srt (which has no place for a speaker), by the path's suffix.
 
-    Utterances without text are left out. Raises FormatError where one has no times or the suffix is another.
+    keep_lines: a line of a text is a line on the screen; otherwise each text is one line. Utterances without text are
+    left out. Raises FormatError where one has no times or the suffix is another.
     """
     suffix = path.suffix.lower()
     if suffix not in (".srt", ".vtt"):
         raise FormatError(f"{path}: captions are .srt or .vtt")
     cues = []
     for utterance in utterances:
-        text = " ".join((utterance.text or "").split())
+        lines = (utterance.text or "").split("\n") if keep_lines else [utterance.text or ""]
+        text = "\n".join(folded for line in lines if (folded := " ".join(line.split())))
         if not text:
             continue
         if utterance.start is None or utterance.duration is None:

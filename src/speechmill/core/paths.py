@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names and paths that others wrote: one that would lead out of its folder is refused before anything is opened.
+
+A workspace may come from anywhere. What its tables call a recording becomes the name of files, and what they call its
+audio is read and copied into exports.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from speechmill.core.errors import WorkspaceError
+
+MAX_NAME_BYTES = 200  # of the 255 that a file system has: suffixes, times of segments
+_FORBIDDEN = frozenset('/\\:*?"<>|')  # by one of the systems that read exports, or with a meaning in a path
+
+
+def file_name(name: str, where: str) -> str:
+    """Return a name that can be one part of a path on any system. Raises WorkspaceError, which says where it stood.
+
+    >>> file_name("talk-1a2b3c", "recordings.parquet")
+    'talk-1a2b3c'
+    """
+    printable = name.isprintable() and not _FORBIDDEN & set(name)
+    if not printable or not name or name != name.strip(" ."):
+        raise WorkspaceError(f"{where}: {name[:60]!r} can't be a file's name. The table was not written by speechmill")
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise WorkspaceError(f"{where}: {name[:60]!r}... is longer than {MAX_NAME_BYTES} bytes, too long for a file")
+    return name
+
+
+def inside(root: Path, relative: str, where: str) -> Path:
+    """Return the path of a file below `root` that a table names. Raises WorkspaceError where it would lie elsewhere.
+
+    Not by `..`, not by a path of its own, not by a drive of Windows, not by a link that points out of the folder.
+    """
+    parts = PureWindowsPath(relative)  # takes both kinds of slash for what they are
+    absolute = parts.drive or parts.root or PurePosixPath(relative).is_absolute()
+    if absolute or ".." in parts.parts or "\0" in relative or not parts.parts:
+        raise WorkspaceError(f"{where}: {relative[:200]!r} does not lie below {root}; nothing outside is read")
+    path = root / relative
+    # A folder of the workspace may be a link to another disk: what it holds is still of the workspace.
+    if path.is_symlink() and not _is_below(path, root):
+        raise WorkspaceError(f"{where}: {relative[:200]!r} is a link that leads out of {root}; nothing outside is read")
+    return path
+
+
+def _is_below(path: Path, root: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
