@@ -1,60 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our own manifest as JSON lines: recordings.jsonl and segments.jsonl, every field of the dataset by its name.
+"""Our own manifest as JSON lines: recordings.jsonl and segments-<shard>.jsonl, every field of the dataset by its name.
 
 For people and programs without Parquet. Audio is not copied: `audio` paths are relative to the workspace.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct, structs
 
 from speechmill.core.stage import Context
-from speechmill.core.types import Recording, Segment
-from speechmill.exporters._attribution import source_of, write_attribution
-from speechmill.exporters._kept import by_recording
+from speechmill.exporters import About, Shard, Written
+from speechmill.exporters._attribution import source_of
 from speechmill.formats.manifest import write_jsonl
-from speechmill.store.dataset import Dataset
 
-VERSION = "1"
+VERSION = "2"
 REQUIRES = ()
+UNIT = "hour"
+USAGE = """\
+from speechmill.core.types import Segment
+from speechmill.formats.manifest import read_jsonl
+
+segments = list(read_jsonl(Path("segments-train-00000.jsonl"), Segment))
+"""
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """What goes in."""
-
-    kept_only: bool = True  # False: dropped segments too, each with its reasons
+    """Nothing to choose."""
 
 
 class Backend:
-    """Writes recordings.jsonl, segments.jsonl and ATTRIBUTION.tsv."""
+    """Writes recordings.jsonl, and segments-<shard>.jsonl."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self._config = config
-        self._count = 0
 
-    def export(self, dataset: Dataset, folder: Path) -> int:
-        """Write the manifests; their first line is the schema version. Returns the number of segments."""
-        self._count = 0  # an export starts anew
-        if self._config.kept_only:
-            recordings: list[Recording] = []
-            write_jsonl(folder / "segments.jsonl", self._kept(dataset, recordings))
-        else:
-            recordings = list(dataset.recordings().values())
-            write_jsonl(folder / "segments.jsonl", self._counted(dataset.segments(kept=False)))
-        # A local path is of one machine, and may name its user: the file's name is enough.
-        write_jsonl(folder / "recordings.jsonl", [structs.replace(one, uri=source_of(one)) for one in recordings])
-        write_attribution(folder, recordings)
-        return self._count
+    def shard(self, shard: Shard, folder: Path) -> Any:
+        """Write the segments of a shard; the first line is the schema version."""
+        rows = (segment for row in shard.rows() for segment in row.segments)
+        write_jsonl(folder / f"segments-{shard.name}.jsonl", rows)
 
-    def _kept(self, dataset: Dataset, recordings: list[Recording]) -> Iterator[Segment]:
-        for recording, segments in by_recording(dataset):
-            recordings.append(recording)
-            yield from self._counted(segments)
-
-    def _counted(self, segments: Iterator[Segment]) -> Iterator[Segment]:
-        for segment in segments:
-            self._count += 1
-            yield segment
+    def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
+        """Write the recordings. A local path is of one machine, and may name its user: the file's name is enough."""
+        recordings = (structs.replace(one, uri=source_of(one)) for one in about.recordings.values())
+        write_jsonl(folder / "recordings.jsonl", recordings)

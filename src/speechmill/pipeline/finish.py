@@ -7,20 +7,22 @@ import shutil
 import time
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
 from speechmill import models
-from speechmill.core.files import TEMPORARY, digest, sync_folder, write_bytes
+from speechmill.core.files import TEMPORARY, digest
 from speechmill.core.registry import Choice
 from speechmill.core.stage import Context
 from speechmill.core.types import Source
 from speechmill.pipeline import table
 from speechmill.pipeline.events import StageCount
+from speechmill.pipeline.export.commit import swap
+from speechmill.pipeline.export.engine import Order, make
+from speechmill.pipeline.export.marker import Export, write_marker
 from speechmill.pipeline.plan import Node, choice_identity
 from speechmill.pipeline.record import Recorder
-from speechmill.pipeline.refilter import EXPORT_MARKER, Asked, Export, Index, exports_of, materialise, refilter
+from speechmill.pipeline.refilter import Asked, Index, exports_of, materialise, refilter
 from speechmill.store.dataset import Dataset
 from speechmill.store.workspace import Workspace
 
@@ -30,38 +32,47 @@ def join(recorder: Recorder, sources: Sequence[Source]) -> str:
     return table.build(recorder.ledger, recorder.plan.nodes, sources, recorder.workspace.tables)
 
 
-def export(workspace: Workspace, choice: Choice, index: Index) -> StageCount:
-    """Write one export, unless the one that is there was made of the same dataset. Whole or not at all."""
-    identity = msgspec.json.encode(choice_identity(choice))
-    fingerprint = digest(identity, index.table, index.decisions)[:16]
-    folder = workspace.exports / choice.backend
-    marker = folder / EXPORT_MARKER
+def export(workspace: Workspace, choice: Choice, index: Index, *, workers: int = 1, fresh: bool = False) -> StageCount:
+    """Write one export, unless the one that is there was made of the same dataset. Whole or not at all.
+
+    workers: processes. fresh: pack its shards anew, whatever is there. Raises LostAudio, ExportFailed.
+    """
+    fingerprint = digest(msgspec.json.encode([choice_identity(choice), index.speakers]), index.table, index.decisions)
     current = exports_of(workspace).get(choice.backend)
-    if current is not None and current.fingerprint == fingerprint:
-        return StageCount(fingerprint, cached=1)
+    if current is not None and current.fingerprint == fingerprint[:16] and not fresh:
+        return StageCount(fingerprint[:16], cached=1)
     started = time.perf_counter(), time.process_time()
-    staging = workspace.exports / f"{TEMPORARY}{choice.backend}-{uuid.uuid4().hex[:8]}"
+    order = Order(
+        choice, _name(workspace, index), fingerprint[:16], index.table, index.decisions, index.speakers, workers, fresh
+    )
+    if hasattr(choice.module.Backend, "export"):
+        _old_protocol(workspace, order)
+    else:
+        make(workspace.root, workspace.exports / choice.backend, order)
+    wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
+    return StageCount(fingerprint[:16], processed=1, wall_s=round(wall, 3), cpu_s=round(cpu, 3))
+
+
+def _name(workspace: Workspace, index: Index) -> str:
+    """Return the corpus's name, as the run that made the dataset had it."""
+    try:
+        plan = msgspec.json.decode((workspace.runs / index.run / "plan.json").read_bytes())
+    except FileNotFoundError:
+        return workspace.root.resolve().name
+    return str(plan["corpus"].get("name", "corpus"))
+
+
+def _old_protocol(workspace: Workspace, order: Order) -> None:
+    folder = workspace.exports / order.choice.backend
+    staging = workspace.exports / f"{TEMPORARY}{order.choice.backend}-{uuid.uuid4().hex[:8]}"
     staging.mkdir(parents=True)
     try:
-        backend = choice.module.Backend(choice.config, Context(workspace.root, models.path))
+        backend = order.choice.module.Backend(order.choice.config, Context(workspace.root, models.path))
         count = backend.export(Dataset(workspace.root), staging)
-        made = Export(fingerprint, index.table, index.decisions, count)
-        write_bytes(staging / marker.name, msgspec.json.encode(made))
-        _swap(staging, folder)
+        write_marker(staging, Export(order.fingerprint, order.table, order.decisions, count))
+        swap(staging, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
-    return StageCount(fingerprint, processed=1, wall_s=round(wall, 3), cpu_s=round(cpu, 3))
-
-
-def _swap(staging: Path, folder: Path) -> None:
-    """Put a finished export in the place of the one before."""
-    old = folder.with_name(f"{TEMPORARY}{folder.name}-{uuid.uuid4().hex[:8]}")
-    if folder.exists():
-        folder.replace(old)
-    staging.replace(folder)
-    sync_folder(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def corpus_scope(

@@ -19,11 +19,12 @@ from speechmill.core.files import write_bytes
 from speechmill.pipeline import table, versions
 from speechmill.pipeline.dataset_options import Deduplicate, Speakers, Splits
 from speechmill.pipeline.decide import Places, decide, fingerprint, write_decisions
+from speechmill.pipeline.export.commit import cut_off
+from speechmill.pipeline.export.marker import EXPORT_MARKER, Export, read_marker
 from speechmill.pipeline.filter import rules_from
+from speechmill.store import assigned
 from speechmill.store.takedowns import taken_down
 from speechmill.store.workspace import Workspace
-
-EXPORT_MARKER = ".speechmill-export.json"
 
 
 class Asked(Struct, frozen=True):
@@ -71,19 +72,11 @@ class Index(Struct, frozen=True):
         return workspace.decisions / f"decisions-{self.decisions}.parquet"
 
 
-class Export(Struct, frozen=True):
-    """What an export was made of: `exports/<format>/.speechmill-export.json`."""
-
-    fingerprint: str
-    table: str = ""
-    decisions: str = ""
-    segments: int = 0
-
-
 def exports_of(workspace: Workspace) -> dict[str, Export]:
     """Return the finished exports by format."""
-    markers = sorted(workspace.exports.glob(f"[!.]*/{EXPORT_MARKER}"))
-    return {marker.parent.name: msgspec.json.decode(marker.read_bytes(), type=Export) for marker in markers}
+    folders = sorted(path.parent for path in workspace.exports.glob(f"[!.]*/{EXPORT_MARKER}"))
+    found = {folder.name: made for folder in folders if (made := read_marker(folder)) is not None}
+    return cut_off(workspace.exports) | found
 
 
 def stale_exports(workspace: Workspace) -> list[str]:
@@ -107,7 +100,13 @@ def refilter(workspace: Workspace, run: str, joined: str, asked: Asked, scores: 
     """Decide anew over a table. Returns what the dataset would be made of, and whether work was done."""
     rules = rules_from(asked.filter, scores)
     withdrawn = taken_down(workspace.root)
-    name = fingerprint(rules, joined, withdrawn, asked.deduplicate, asked.splits)
+    decided = None
+    if asked.splits is not None and not assigned.founded(workspace.splits):
+        # The memory of splits is written first: cut off after that, the same is decided again.
+        places = Index(run, joined, "", (), asked.filter).places(workspace)
+        decided = decide(places, rules, withdrawn, asked.deduplicate, asked.splits)
+    memory = assigned.founded(workspace.splits) if asked.splits is not None else ""
+    name = fingerprint(rules, joined, withdrawn, asked.deduplicate, asked.splits, memory)
     written = tuple(rule.expression for rule in rules)
     index = Index(
         run, joined, name, written, asked.filter, tuple(scores), asked.deduplicate, asked.splits, asked.speakers
@@ -115,7 +114,9 @@ def refilter(workspace: Workspace, run: str, joined: str, asked: Asked, scores: 
     path = index.decisions_path(workspace)
     if path.exists():
         return index, False
-    write_decisions(path, decide(index.places(workspace), rules, withdrawn, asked.deduplicate, asked.splits))
+    if decided is None:
+        decided = decide(index.places(workspace), rules, withdrawn, asked.deduplicate, asked.splits)
+    write_decisions(path, decided)
     return index, True
 
 

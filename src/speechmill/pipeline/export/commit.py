@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Putting an export together, and giving it the place of the one before: whatever happens, one whole export is there.
+
+The new one is complete, marker and all, below another name. Then the old one is renamed to `.old-<format>`, the new one
+to its place, and the old one goes. Where that is cut off, `recover` finds one of three states and ends it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from speechmill.core.errors import SpeechmillError
+from speechmill.core.files import sync_folder
+from speechmill.exporters import PARTS
+from speechmill.pipeline.export.marker import EXPORT_MARKER, Export, FileRecord, ShardRecord, read_marker
+
+CHECKSUMS = "CHECKSUMS.sha256"
+
+
+def place(source: Path, target: Path, files: Iterable[FileRecord]) -> None:
+    """Bring files of a folder into another at the same paths, as links where the file system has them."""
+    made: set[Path] = set()
+    for file in files:
+        path = target / file.path
+        if path.parent not in made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.add(path.parent)
+        try:
+            link(source / file.path, path)
+        except FileExistsError:
+            raise SpeechmillError(
+                f"two shards have written {file.path}: the exporter gives both the same name"
+            ) from None
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file another name; its copy, where the file system has no links. Raises FileExistsError."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:  # no links there (FAT, some network file systems), or too many of this file
+        if target.exists():
+            raise FileExistsError(str(target)) from None
+        shutil.copyfile(source, target)
+
+
+def intact(folder: Path, shard: ShardRecord) -> bool:
+    """Tell whether the files of a shard are there, as long as they were."""
+    try:
+        return all((folder / file.path).stat().st_size == file.bytes for file in shard.files)
+    except OSError:
+        return False
+
+
+def write_checksums(folder: Path, files: Iterable[FileRecord]) -> None:
+    """Write CHECKSUMS.sha256 of what is given out, as `sha256sum -c` reads it."""
+    lines = [
+        f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda one: one.path) if given_out(file.path)
+    ]
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def given_out(path: str) -> bool:
+    """Tell whether a file of an export is for those who use it."""
+    return path.split("/")[0] != PARTS and path not in (EXPORT_MARKER, CHECKSUMS)
+
+
+def swap(staging: Path, folder: Path) -> None:
+    """Put a finished export in the place of the one before."""
+    old = old_of(folder)
+    if old.exists():
+        shutil.rmtree(old)
+    if folder.exists():
+        folder.replace(old)
+    staging.replace(folder)
+    sync_folder(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def old_of(folder: Path) -> Path:
+    """Where the export before is while the new one takes its place."""
+    return folder.with_name(f".old-{folder.name}")
+
+
+def cut_off(exports: Path) -> dict[str, Export]:
+    """Return the exports whose swap was cut off, or is being done: they are there, though not in their place."""
+    found = {old: read_marker(old) for old in sorted(exports.glob(".old-*"))}
+    return {old.name.removeprefix(".old-"): made for old, made in found.items() if made is not None}
+
+
+def recover(exports: Path) -> None:
+    """End every swap that was cut off: an old export without a successor is back in its place.
+
+    Only for who holds the workspace: a swap that is being done looks the same.
+    """
+    for old in sorted(exports.glob(".old-*")):
+        folder = exports / old.name.removeprefix(".old-")
+        if read_marker(folder) is not None or read_marker(old) is None:
+            shutil.rmtree(old)
+        else:
+            old.replace(folder)
