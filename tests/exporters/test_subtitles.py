@@ -36,7 +36,7 @@ def test_the_text_stays_to_the_letter_and_the_limits_are_kept() -> None:
     assert " ".join(cue.text.replace("\n", " ") for cue in found) == SENTENCE
     assert [cue.text for cue in found] == [
         'When he came back, the men of Hamilton\n(all of them) had left; "Nobody\'s here,"',
-        "she said, and 43 years later it was\nso still, for ever and ever.",
+        "she said, and 43 years later it\nwas so still, for ever and ever.",
     ]
     for cue in found:
         assert len(cue.text.split("\n")) <= 2
