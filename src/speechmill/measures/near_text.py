@@ -13,6 +13,7 @@ thousand is missed at the threshold itself, fewer above it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -87,6 +88,15 @@ def against(texts: Iterable[str | None], others: Iterable[str | None], threshold
     near[left[of_left]], near_value[left[of_left]] = right[of_left] - num_texts, value[of_left]
     near, near_value = near[group[:num_texts]], near_value[group[:num_texts]]
     return Nearest(np.where(other >= 0, other, near), np.where(other >= 0, similarity, near_value))
+
+
+def num_words(texts: Iterable[str | None]) -> Indices:
+    """Count the words that similarity is made of: (num_texts,).
+
+    >>> num_words(["He came at nine.", None]).tolist()
+    [4, 0]
+    """
+    return np.diff(bags(texts).offsets)
 
 
 def _groups(found: Bags) -> Indices:
@@ -219,7 +229,7 @@ def _similarity(packed: Bags, one: Indices, two: Indices) -> NDArray[np.float64]
     ends = np.cumsum(total)
     marks = np.arange(0, ends[-1] if len(ends) else 0, _WORDS_AT_ONCE)
     cuts = np.unique(np.concatenate([np.searchsorted(ends, marks), [len(one)]])).tolist()
-    for begin, end in zip(cuts, cuts[1:], strict=False):
+    for begin, end in itertools.pairwise(cuts):
         pairs = np.arange(end - begin)
         words = np.concatenate([_words_of(packed, one[begin:end]), _words_of(packed, two[begin:end])])
         of_pair = np.concatenate([np.repeat(pairs, counts[one[begin:end]]), np.repeat(pairs, counts[two[begin:end]])])

@@ -7,8 +7,9 @@ look at all segments together. `decisions/decisions-<fingerprint>.parquet` has a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -22,11 +23,15 @@ from speechmill.formats.manifest import arrow_schema
 from speechmill.pipeline.arrow_numpy import coded_array, float_array, integer_array, string_array
 from speechmill.pipeline.dataset_options import Deduplicate, Splits
 from speechmill.pipeline.dropped import Dropped, kept
-from speechmill.pipeline.expressions import Rule
+from speechmill.pipeline.expressions import Rule, Truths
 from speechmill.pipeline.filter import TAKEN_DOWN, dropped_by
 from speechmill.pipeline.segment_columns import SegmentColumns
 
+if TYPE_CHECKING:
+    from speechmill.pipeline.split_rows import SplitRows
+
 VERSION = "2"  # raise it when the same rules, options and table give other decisions
+_NOTES = b"speechmill.notes"
 
 
 class Decision(Struct, frozen=True):
@@ -53,15 +58,18 @@ def fingerprint(
     taken_down: Collection[str] = (),
     deduplicate: Deduplicate | None = None,
     splits: Splits | None = None,
+    remembered: str = "",
 ) -> str:
     """Name the decisions over the table of that fingerprint: 16 hex digits.
 
     A rule's reason doesn't count; the order of rules does, for it is the order of drops. taken_down: ids of recordings
-    that may not be used any more, whatever the rules say. What is of which split already doesn't count: it only grows.
+    that may not be used any more, whatever the rules say. remembered: names the memory of splits by its first rows, for
+    who deletes it wants other splits. What was added to it since doesn't count: nothing moves by that.
     """
     withdrawn = (TAKEN_DOWN, *sorted(taken_down)) if taken_down else ()
     together = msgspec.json.encode([deduplicate, splits])
-    return digest("decide", VERSION, upstream, together, *(rule.expression for rule in rules), *withdrawn)[:16]
+    memory = (remembered,) if splits is not None else ()
+    return digest("decide", VERSION, upstream, together, *memory, *(rule.expression for rule in rules), *withdrawn)[:16]
 
 
 def decide(
@@ -71,19 +79,47 @@ def decide(
     deduplicate: Deduplicate | None = None,
     splits: Splits | None = None,
 ) -> pa.Table:
-    """Decide on every segment of a table. Returns one Decision a row, in the table's order.
+    """Decide on every segment of a table. Returns one Decision a row, in the table's order; see `notes_of`.
 
-    Reads only the columns that the rules name, and what the options need. Raises ConfigError where a rule names one
-    that is not in the table.
+    Reads only the columns that the rules name, and what the options need. With splits it is remembered in
+    `places.splits` what is of which. Raises ConfigError where a rule names a column that is not in the table.
     """
     columns = SegmentColumns(places.segments)
     found = dropped_by(columns, rules, taken_down)
     num_rows = columns.num_rows
-    duplicate_of = coded_array(np.full(num_rows, -1), ())
-    left = kept(num_rows, found)
-    split = coded_array(np.where(left, 0, -1), SPLITS)
+    duplicate_of, clusters = coded_array(np.full(num_rows, -1), ()), dict[str, str]()
+    if deduplicate is not None:
+        from speechmill.pipeline.duplicates import find  # only where it is asked for: a filter starts in a second
+
+        twice = find(columns, kept(num_rows, found), places, deduplicate)
+        found = [*found, *twice.dropped]
+        duplicate_of, clusters = coded_array(twice.duplicate_of.codes, twice.duplicate_of.values), twice.clusters
+    codes, notes = np.zeros(num_rows, np.int64), tuple[str, ...]()
+    if splits is not None:
+        codes, leaks, notes = _split(columns, kept(num_rows, found), places, clusters, splits)
+        found = [*found, *leaks]
+    split = coded_array(np.where(kept(num_rows, found), codes, -1), SPLITS)
     arrays = [columns.ids(), drops_of(found, num_rows), duplicate_of, split]
-    return pa.table(arrays, schema=arrow_schema(Decision))
+    schema = arrow_schema(Decision)
+    metadata = {**schema.metadata, **({_NOTES: msgspec.json.encode(notes)} if notes else {})}
+    return pa.table(arrays, schema=schema.with_metadata(metadata))
+
+
+def _split(
+    columns: SegmentColumns, left: Truths, places: Places, clusters: Mapping[str, str], splits: Splits
+) -> SplitRows:
+    from speechmill.pipeline.split_rows import split_rows
+
+    if places.recordings is None:
+        raise ValueError("splits need the table of recordings: give Places.recordings")
+    return split_rows(columns, left, places.recordings, clusters, splits, places.splits)
+
+
+def notes_of(decisions: Path) -> tuple[str, ...]:
+    """Return what a person should know of decisions: that a split is empty, or that recordings are between splits."""
+    with pq.ParquetFile(decisions) as file:
+        raw = (file.schema_arrow.metadata or {}).get(_NOTES)
+    return msgspec.json.decode(raw, type=tuple[str, ...]) if raw else ()
 
 
 def drops_of(found: Sequence[Dropped], num_rows: int) -> pa.ListArray:

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Splits of segments: those of their recordings, but for what would leak from one split into another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from speechmill.core.types import SPLITS
+from speechmill.measures.near_text import MIN_WORDS, against, num_words
+from speechmill.pipeline.dataset_options import Splits
+from speechmill.pipeline.dropped import Dropped
+from speechmill.pipeline.expressions import Floats, Truths
+from speechmill.pipeline.segment_columns import SegmentColumns
+from speechmill.pipeline.split_groups import Indices, recordings_of, strata
+from speechmill.pipeline.splits import assign
+from speechmill.store import assigned
+
+BETWEEN, LEAK_TEXT = "between-splits", "leak-text"  # rules of the drops
+_TRAIN, _DEV, _TEST = (SPLITS.index(name) for name in ("train", "dev", "test"))
+
+
+class SplitRows(NamedTuple):
+    """What became of the segments."""
+
+    codes: Indices  # (num_segments,) place in SPLITS; of dropped ones too, but those between splits (-1)
+    dropped: list[Dropped]  # no entry for what found nothing
+    notes: tuple[str, ...]
+
+
+def split_rows(
+    columns: SegmentColumns,
+    left: Truths,
+    recordings: Path,
+    clusters: Mapping[str, str],
+    asked: Splits,
+    folder: Path | None,
+) -> SplitRows:
+    """Split what is left; remember in `folder` what is of which split.
+
+    clusters: recordings that sound alike, by id: recording -> name of the cluster. It is remembered before anything is
+    made of it: cut off after that, the same is found again.
+    """
+    found = recordings_of(columns, recordings, clusters)
+    known = assigned.read(folder)
+    made = assign(found, _milliseconds(columns, left, found.rows, len(found.names)), known, asked)
+    if folder is not None:
+        assigned.remember(folder, known, made.new)
+    codes = made.splits[found.rows]
+    between = np.flatnonzero(codes < 0)
+    nothing = np.full(len(between), np.nan)
+    dropped = [Dropped(BETWEEN, between, nothing, nothing)] if len(between) else []
+    if asked.text is not None:
+        dropped += _leaks(columns, codes, left & (codes >= 0), asked.text)
+    return SplitRows(codes, dropped, made.notes)
+
+
+def _milliseconds(columns: SegmentColumns, left: Truths, rows: Indices, num_recordings: int) -> Floats:
+    """Return what is left of each recording, in whole milliseconds: of all, then by class of each stratum.
+
+    Whole numbers add up to the same in any order.
+    """
+    length = np.round(columns.numbers("duration")[left] * 1000)
+    sums = [np.bincount(rows[left], length, num_recordings)]
+    for _name, classes in strata(columns, left):
+        for value in np.unique(classes[left]).tolist():
+            mine = classes[left] == value
+            sums.append(np.bincount(rows[left][mine], length[mine], num_recordings))
+    return np.stack(sums, axis=1)
+
+
+def _leaks(columns: SegmentColumns, codes: Indices, left: Truths, threshold: float) -> list[Dropped]:
+    """Return the segments of dev whose text is near to one of test, and those of train near to one of either."""
+    rows, values = _near(columns, left & (codes == _DEV), left & (codes == _TEST), threshold)
+    left = left.copy()
+    left[rows] = False
+    more, more_values = _near(columns, left & (codes == _TRAIN), left & (codes != _TRAIN), threshold)
+    rows, values = np.concatenate([rows, more]), np.concatenate([values, more_values])
+    order = np.argsort(rows)
+    return [Dropped(LEAK_TEXT, rows[order], values[order], np.full(len(rows), threshold))] if len(rows) else []
+
+
+def _near(columns: SegmentColumns, mine: Truths, others: Truths, threshold: float) -> tuple[Indices, Floats]:
+    """Return which of `mine` are near to one of `others`, and how near. Texts of a word or three are no leak."""
+    if not mine.any() or not others.any():
+        return np.zeros(0, np.int64), np.zeros(0)
+    nearest = against(texts(columns, mine), texts(columns, others), threshold)
+    rows = np.flatnonzero(mine)
+    near = nearest.other >= 0
+    rows, values = rows[near], nearest.similarity[near]
+    long = num_words(texts(columns, _only(rows, len(mine)))) >= MIN_WORDS
+    return rows[long], values[long]
+
+
+def _only(rows: Indices, num_rows: int) -> Truths:
+    wanted = np.zeros(num_rows, dtype=bool)
+    wanted[rows] = True
+    return wanted
+
+
+def texts(columns: SegmentColumns, wanted: Truths) -> Iterator[str | None]:
+    """Yield the texts of those rows, in their order."""
+    first = 0
+    for batch in columns.file.iter_batches(16_384, columns=["text"]):
+        here = np.flatnonzero(wanted[first : first + len(batch)]).tolist()
+        if here:
+            column = batch.column(0)
+            yield from (column[place].as_py() for place in here) if len(here) < 100 else _some(column.to_pylist(), here)
+        first += len(batch)
+
+
+def _some(values: list[str | None], places: list[int]) -> Iterator[str | None]:
+    return (values[place] for place in places)
