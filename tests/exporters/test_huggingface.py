@@ -13,10 +13,10 @@ import pytest
 import soundfile
 import yaml
 
-from speechmill.core.stage import Context
+from exporters.whole import export_whole
 from speechmill.core.types import Recording, Rights, Segment
 from speechmill.exporters._huggingface_card import MAX_TABLE_ROWS, Summary, front_matter, hub_licence, write_card
-from speechmill.exporters.huggingface import Backend, Config
+from speechmill.exporters.huggingface import Config
 from speechmill.store.dataset import Dataset
 
 
@@ -24,8 +24,8 @@ def load(folder: Path, cache: Path) -> Any:
     return datasets.load_dataset(str(folder), cache_dir=str(cache), split="train")
 
 
-def test_datasets_opens_it_with_its_features(dataset: Dataset, folder: Path, context: Context, tmp_path: Path) -> None:
-    assert Backend(Config(), context).export(dataset, folder) == 3
+def test_datasets_opens_it_with_its_features(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
+    assert export_whole("huggingface", dataset, folder, Config()) == 3
     opened = load(folder, tmp_path / "cache")
     assert opened.features["audio"] == datasets.Audio(sampling_rate=24_000)
     assert opened.column_names == [
@@ -54,10 +54,8 @@ def test_datasets_opens_it_with_its_features(dataset: Dataset, folder: Path, con
     ]
 
 
-def test_audio_is_exactly_the_segment_of_its_channel(
-    dataset: Dataset, folder: Path, context: Context, tmp_path: Path
-) -> None:
-    Backend(Config(), context).export(dataset, folder)
+def test_audio_is_exactly_the_segment_of_its_channel(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
+    export_whole("huggingface", dataset, folder, Config())
     raw = load(folder, tmp_path / "cache").cast_column("audio", datasets.Audio(decode=False))[1]["audio"]
     (tmp_path / "cut.flac").write_bytes(raw["bytes"])
     cut, rate = soundfile.read(tmp_path / "cut.flac", dtype="int16")
@@ -76,9 +74,9 @@ print(row["audio"]["sampling_rate"], array.dtype, array.shape, round(float(abs(a
 
 @pytest.mark.slow
 def test_load_dataset_decodes_the_audio(
-    dataset: Dataset, folder: Path, context: Context, tmp_path: Path, torchcodec_environment: dict[str, str]
+    dataset: Dataset, folder: Path, tmp_path: Path, torchcodec_environment: dict[str, str]
 ) -> None:
-    Backend(Config(), context).export(dataset, folder)
+    export_whole("huggingface", dataset, folder, Config())
     command = [sys.executable, "-W", "ignore", "-c", DECODE, str(folder), str(tmp_path / "cache")]
     done = subprocess.run(command, env=torchcodec_environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -86,11 +84,9 @@ def test_load_dataset_decodes_the_audio(
     assert done.stdout.split("\n")[0] == f"24000 float32 (28800,) {abs(whole[12_000:40_800]).max():.4f}"
 
 
-def test_nothing_kept_is_one_empty_shard(
-    empty_dataset: Dataset, folder: Path, context: Context, tmp_path: Path
-) -> None:
-    assert Backend(Config(), context).export(empty_dataset, folder) == 0
-    assert [path.name for path in (folder / "data").iterdir()] == ["train-00000-of-00001.parquet"]
+def test_nothing_kept_is_one_empty_shard(empty_dataset: Dataset, folder: Path, tmp_path: Path) -> None:
+    assert export_whole("huggingface", empty_dataset, folder, Config()) == 0
+    assert [path.name for path in (folder / "data").iterdir()] == ["train-none.parquet"]
     # Without streaming, datasets 5 refuses every split that has no rows ("corresponds to no data").
     opened = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"), split="train", streaming=True)
     assert list(opened) == []
@@ -98,22 +94,23 @@ def test_nothing_kept_is_one_empty_shard(
 
 
 @pytest.mark.parametrize("config", [Config(max_shard_rows=1), Config(max_shard_mb=0)])
-def test_a_full_shard_is_followed_by_another(dataset: Dataset, folder: Path, context: Context, config: Config) -> None:
-    Backend(config, context).export(dataset, folder)
+def test_a_full_shard_is_followed_by_another(dataset: Dataset, folder: Path, config: Config) -> None:
+    export_whole("huggingface", dataset, folder, config)
     names = sorted(path.name for path in (folder / "data").iterdir())
-    assert names == [f"train-{n:05d}-of-00003.parquet" for n in range(3)]
+    assert names == [f"train-{n:05d}.parquet" for n in range(2)]
     ids = [pq.read_table(folder / "data" / name)["id"].to_pylist() for name in names]
-    assert ids == [[segment.id] for segment in dataset.segments()]
+    talk, other, news = (segment.id for segment in dataset.segments())
+    assert ids == [[talk, other], [news]]  # an hour of a recording is never cut
 
 
-def test_row_groups_are_bounded(dataset: Dataset, folder: Path, context: Context) -> None:
-    Backend(Config(max_group_rows=2), context).export(dataset, folder)
-    metadata = pq.read_metadata(folder / "data" / "train-00000-of-00001.parquet")
+def test_row_groups_are_bounded(dataset: Dataset, folder: Path) -> None:
+    export_whole("huggingface", dataset, folder, Config(max_group_rows=2))
+    metadata = pq.read_metadata(folder / "data" / "train-00000.parquet")
     assert [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)] == [2, 1]
 
 
-def test_the_card_says_what_it_is_and_whose(dataset: Dataset, folder: Path, context: Context) -> None:
-    Backend(Config(), context).export(dataset, folder)
+def test_the_card_says_what_it_is_and_whose(dataset: Dataset, folder: Path) -> None:
+    export_whole("huggingface", dataset, folder, Config())
     card = (folder / "README.md").read_text(encoding="utf-8")
     front = yaml.safe_load(card.split("---\n")[1])
     assert front["language"] == ["en", "vi"]
@@ -168,8 +165,8 @@ def test_a_long_attribution_ends_with_where_the_rest_is(tmp_path: Path) -> None:
     assert f"{MAX_TABLE_ROWS + 5}.00 hours" in card
 
 
-def test_features_are_lists_that_older_readers_know(dataset: Dataset, folder: Path, context: Context) -> None:
-    Backend(Config(), context).export(dataset, folder)
-    schema = pq.read_schema(folder / "data" / "train-00000-of-00001.parquet")
+def test_features_are_lists_that_older_readers_know(dataset: Dataset, folder: Path) -> None:
+    export_whole("huggingface", dataset, folder, Config())
+    schema = pq.read_schema(folder / "data" / "train-00000.parquet")
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
     assert [sorted(item) for item in features["words"]] == [["duration", "score", "start", "symbol"]]

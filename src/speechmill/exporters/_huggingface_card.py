@@ -9,11 +9,12 @@ from __future__ import annotations
 import html
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from speechmill.core.types import Recording, Segment
+from speechmill.exporters import Written
 from speechmill.exporters._attribution import FILE, rights_of, source_of
 from speechmill.exporters._kept import language_of
 
@@ -37,6 +38,7 @@ class Summary:
         self.num_segments = 0
         self.seconds_by_language: defaultdict[str, float] = defaultdict(float)
         self.speakers: set[str] = set()
+        self.splits: dict[str, None] = {}
         self._recordings: dict[str, Recording] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
@@ -48,6 +50,25 @@ class Summary:
         self.seconds_by_language[language_of(recording, segment) or "unknown"] += segment.duration
         if segment.speaker is not None:
             self.speakers.add(segment.speaker)
+
+    def note(self) -> dict[str, Any]:
+        """Return what `add_shard` needs, as JSON knows it."""
+        return {
+            "languages": dict(self.seconds_by_language),
+            "speakers": sorted(self.speakers),
+            "seconds": dict(self._seconds),
+        }
+
+    def add_shard(self, shard: Written, recordings: Mapping[str, Recording]) -> None:
+        """Count what was counted of a shard."""
+        self.num_segments += shard.segments
+        self.splits[shard.split] = None
+        self.speakers.update(shard.note["speakers"])
+        for language, seconds in shard.note["languages"].items():
+            self.seconds_by_language[language] += seconds
+        for recording_id, seconds in shard.note["seconds"].items():
+            self._recordings[recording_id] = recordings[recording_id]
+            self._seconds[recording_id] += seconds
 
     def recordings(self) -> list[Recording]:
         """Return the recordings that have a segment here, in the dataset's order."""
@@ -81,8 +102,12 @@ def front_matter(summary: Summary) -> dict[str, Any]:
         **_licence(summary.recordings()),
         "task_categories": ["automatic-speech-recognition", "text-to-speech"],
         "size_categories": [next((name for limit, name in SIZES if summary.num_segments < limit), "n>10M")],
-        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*"}]}],
+        "configs": [{"config_name": "default", "data_files": _data_files(summary)}],
     }
+
+
+def _data_files(summary: Summary) -> list[dict[str, str]]:
+    return [{"split": split, "path": f"data/{split}-*"} for split in summary.splits or ("train",)]
 
 
 def _licence(recordings: list[Recording]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Digests of groups of rows of a table, a column at a time: equal values give equal digests, however they lie in memory.
+"""Digests of groups of rows of a table, a column at a time: equal values give equal digests.
 
 Each leaf of the columns (numbers, bytes of strings, lengths of lists, which rows are null) is a run of bytes in which a
 group of rows is one stretch; a group's digest is that of its stretches. No row becomes a Python object.
@@ -31,7 +31,7 @@ def row_digests(batch: pa.RecordBatch, bounds: Bounds) -> list[str]:
 
 
 def numbers_of(array: Any) -> NDArray[Any]:
-    """Return an array of numbers or truths without nulls as numpy's. Arrow's own way imports pandas, if that is there."""
+    """Return an array of numbers or truths without nulls as numpy's. Arrow's own way imports pandas."""
     plain = array.cast(pa.uint8()) if pa.types.is_boolean(array.type) else array
     dtype = np.dtype("float64" if pa.types.is_float64(plain.type) else str(plain.type))
     if not len(plain):
@@ -87,4 +87,4 @@ def _valid(array: Any) -> NDArray[np.uint8]:
 
 def _leaf(values: NDArray[Any], bounds: Bounds) -> _Leaf:
     content = np.ascontiguousarray(values)
-    return _Leaf(memoryview(content.view(np.uint8)), (bounds * content.itemsize).tolist())
+    return _Leaf(memoryview(content.view(np.uint8).data), (bounds * content.itemsize).tolist())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing one shard, in any process: its rows from the dataset, its files by the exporter, its record from the files."""
+"""Writing one shard, in any process: its rows from the dataset, its files by the exporter, its record."""
 
 from __future__ import annotations
 
