@@ -38,4 +38,4 @@ def test_times_are_finite_and_not_negative(tmp_path, text):
 @pytest.mark.parametrize("value", ["", "two words", "tab\there", ";;x", "no\u00a0break"])
 def test_fields_hold_no_spaces(tmp_path, value):
     with pytest.raises(FormatError, match="can't be written"):
-        field(tmp_path, value, "speaker")
+        field(tmp_path, value, "recording id", first=True)

@@ -23,7 +23,7 @@ from speechmill.core.timebase import milliseconds, tick
 from speechmill.core.types import Utterance, Word
 from speechmill.formats.encoding import read_text
 
-_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
+_TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 _ALMOST_TIMES = re.compile(r"\s*\d+:\d\d\S*\s*[-–—]+>?\s*\d+:\d\d")
 _INNER_TIME = re.compile(rf"<{_TIME}>")

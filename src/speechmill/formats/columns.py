@@ -6,7 +6,6 @@ Lines that start with ;; are comments. Channels in files count from 1, ours from
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,8 @@ from speechmill.core.errors import FormatError
 from speechmill.formats.encoding import read_text
 
 _LETTERS = {"A": "1", "B": "2"}  # the sides of a telephone call
+_MAX_S = 1e8  # three years; up to here a tenth of a millisecond is kept to the digit
+_MAX_CHANNEL = 9999
 
 
 class Row(NamedTuple):
@@ -27,7 +28,7 @@ class Row(NamedTuple):
 def read_rows(path: Path) -> list[Row]:
     """Read all lines that are neither blank nor comments."""
     lines = enumerate(read_text(path).split("\n"), start=1)
-    return [Row(number, line.split()) for number, line in lines if line.strip() and not line.startswith(";;")]
+    return [Row(number, line.split()) for number, line in lines if line.strip() and not line.lstrip().startswith(";;")]
 
 
 def seconds(path: Path, line: int, text: str, name: str) -> float:
@@ -35,9 +36,9 @@ def seconds(path: Path, line: int, text: str, name: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise FormatError(f"{path}:{line}: {name} {text!r} is not a number of seconds") from None
-    if not (math.isfinite(value) and value >= 0):
-        raise FormatError(f"{path}:{line}: {name} {text!r} is not a time in a recording")
+        raise FormatError(f"{path}:{line}: {name} {text[:40]!r} is not a number of seconds") from None
+    if not 0 <= value <= _MAX_S:
+        raise FormatError(f"{path}:{line}: {name} {text[:40]!r} is not a time in a recording")
     return value
 
 
@@ -47,15 +48,19 @@ def channels(path: Path, rows: Sequence[Row], column: int) -> list[int]:
     Files count from 1 or call channels A and B. A file that names a channel 0 counts from 0.
     """
     found = [_LETTERS.get(row.fields[column], row.fields[column]).replace("<NA>", "1") for row in rows]
-    first = 0 if "0" in found else 1
+    first = 0 if any(channel.strip("0") == "" for channel in found) else 1
     for row, channel in zip(rows, found, strict=True):
-        if not (channel.isascii() and channel.isdecimal()):
-            raise FormatError(f"{path}:{row.line}: channel {row.fields[column]!r} is not a number, A or B")
+        if not (channel.isascii() and channel.isdecimal() and len(channel) <= len(str(_MAX_CHANNEL))):
+            named = row.fields[column][:40]
+            raise FormatError(f"{path}:{row.line}: channel {named!r} is not a number up to {_MAX_CHANNEL}, A or B")
     return [int(channel) - first for channel in found]
 
 
-def field(path: Path, value: str, name: str) -> str:
-    """Return a value that can stand in a column. Raises FormatError where it is empty or holds white space."""
-    if value.split() != [value] or value.startswith(";;"):
+def field(path: Path, value: str, name: str, *, first: bool = False) -> str:
+    """Return a value that can stand in a column. Raises FormatError where it is empty or holds white space.
+
+    first: it is the line's first, which must not look like a comment.
+    """
+    if value.split() != [value] or (first and value.startswith(";;")):
         raise FormatError(f"{path}: {name} {value!r} can't be written: a column is neither empty nor holds spaces")
     return value

@@ -53,7 +53,7 @@ def write(path: Path, words: Mapping[tuple[str, int], Sequence[Word]]) -> None:
     """
     lines = []
     for (recording, channel), found in words.items():
-        head = f"{field(path, recording, 'recording id')} {channel + 1}"
+        head = f"{field(path, recording, 'recording id', first=True)} {channel + 1}"
         for word in found:
             score = "" if word.score is None else f" {word.score:.4f}"
             symbol = field(path, word.symbol, "word")

@@ -8,6 +8,7 @@ stays as it was. Not read: documents in units other than milliseconds, and those
 
 from __future__ import annotations
 
+import itertools
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,8 @@ from speechmill.core.types import Word
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
-_DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
+_MAX_LEVELS = 64  # of tiers that depend on tiers, and of elements; ELAN writes about six
+_MAX_DIGITS = 11  # of a time in milliseconds: three years
 _TYPE = "aligned"  # the linguistic type of tiers that are added
 
 
@@ -49,14 +51,13 @@ def read(path: Path) -> Eaf:
 
 
 def _parse(path: Path) -> ET.Element:
-    raw = path.read_bytes()
-    if _DOCTYPE.search(raw):
-        raise FormatError(f"{path}: an EAF has no document type of its own; entities are not expanded")
     try:
-        parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))
-        root: ET.Element = ET.fromstring(raw, parser)
+        parser = ET.XMLParser(target=_Guarded(path))
+        root: ET.Element = ET.fromstring(path.read_bytes(), parser)
     except ET.ParseError as error:
         raise FormatError(f"{path}:{error.position[0]}: not XML: {error}") from error
+    except (ValueError, LookupError) as error:  # an encoding that nobody knows
+        raise FormatError(f"{path}: not XML: {error}") from error
     if root.tag != "ANNOTATION_DOCUMENT":
         raise FormatError(f"{path}: holds a {root.tag}, not an ANNOTATION_DOCUMENT")
     header = root.find("HEADER")
@@ -64,6 +65,29 @@ def _parse(path: Path) -> ET.Element:
     if units != "milliseconds":
         raise FormatError(f"{path}: times in {units}; only milliseconds are read")
     return root
+
+
+class _Guarded(ET.TreeBuilder):
+    """A tree without document types, whatever the encoding, and of bounded depth."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(insert_comments=True)
+        self._path = path
+        self._depth = 0
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Refuse before an entity is defined."""
+        raise FormatError(f"{self._path}: an EAF has no document type of its own; entities are not expanded")
+
+    def start(self, tag: str, attrs: dict[str, str]) -> ET.Element:  # type: ignore[override]
+        self._depth += 1
+        if self._depth > _MAX_LEVELS:
+            raise FormatError(f"{self._path}: elements are nested deeper than {_MAX_LEVELS}")
+        return super().start(tag, attrs)  # type: ignore[arg-type]
+
+    def end(self, tag: str) -> ET.Element:
+        self._depth -= 1
+        return super().end(tag)
 
 
 class _Reader:
@@ -77,20 +101,24 @@ class _Reader:
 
     def _value(self, slot: ET.Element) -> float | None:
         value = slot.get("TIME_VALUE")
-        if value is not None and not value.isdecimal():
-            raise FormatError(f"{self._path}: time slot {slot.get('TIME_SLOT_ID')} has the value {value!r}")
+        if value is not None and not (value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS):
+            raise FormatError(f"{self._path}: time slot {slot.get('TIME_SLOT_ID')} has the value {value[:40]!r}")
         return None if value is None else float(value)
 
     def tiers(self) -> tuple[Tier, ...]:
         for tier in self._tiers:
             self._own_times(tier)
         pending = [annotations for tier in self._tiers if (annotations := tier.findall(".//REF_ANNOTATION"))]
-        while pending:
+        for _level in range(_MAX_LEVELS):
             left = [annotations for annotations in pending if not self._referred_times(annotations)]
-            if len(left) == len(pending):
+            if left and len(left) == len(pending):
                 name = left[0][0].get("ANNOTATION_ID")
                 raise FormatError(f"{self._path}: annotation {name} refers to one that isn't there")
             pending = left
+            if not pending:
+                break
+        if pending:
+            raise FormatError(f"{self._path}: tiers depend on each other over more than {_MAX_LEVELS} levels")
         return tuple(self._tier(tier) for tier in self._tiers)
 
     def _own_times(self, tier: ET.Element) -> None:
@@ -134,11 +162,11 @@ def _between(slots: Sequence[str], values: Mapping[str, float | None]) -> dict[s
     known = [i for i, slot in enumerate(slots) if values[slot] is not None]
     if slots and (not known or known[0] != 0 or known[-1] != len(slots) - 1):
         return None
-    found = {}
-    for i, slot in enumerate(slots):
-        before, after = max(k for k in known if k <= i), min(k for k in known if k >= i)
+    found = {slots[0]: values[slots[0]] or 0.0} if slots else {}
+    for before, after in itertools.pairwise(known):
         first, last = values[slots[before]] or 0.0, values[slots[after]] or 0.0
-        found[slot] = first + (last - first) * (i - before) / max(after - before, 1)
+        for i in range(before + 1, after + 1):
+            found[slots[i]] = first + (last - first) * (i - before) / (after - before)
     return found
 
 
@@ -248,7 +276,7 @@ class _Writer:
         """Order the slots by time; one without a value stays behind the one before it."""
         last, keys = 0, []
         for slot in self._slots:
-            last = int(slot.get("TIME_VALUE", last))
+            last = int(slot.get("TIME_VALUE", last)) if isinstance(slot.tag, str) else last
             keys.append(last)
         order = sorted(range(len(keys)), key=keys.__getitem__)
         self._slots[:] = [self._slots[i] for i in order]
@@ -265,5 +293,5 @@ class _Writer:
 
 def _last(names: Iterator[str | None]) -> int:
     """Return the largest number in names such as "ts12"; 0 where there is none."""
-    found = (re.search(r"\d+$", name or "") for name in names)
+    found = (re.search(r"[0-9]{1,18}$", name or "") for name in names)
     return max((int(match[0]) for match in found if match), default=0)

@@ -53,14 +53,12 @@ class Lexicon(Struct, frozen=True):
 
 def read(path: Path) -> Lexicon:
     """Read a lexicon. Raises FormatError with the line, or where there is no entry at all."""
-    entries: dict[str, list[Pronunciation]] = {}
+    entries: dict[str, dict[Pronunciation, None]] = {}  # in their order; a list would be searched for each line
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip() or line.startswith(";;;"):
             continue
         word, pronunciation = _entry(path, number, line)
-        variants = entries.setdefault(word, [])
-        if pronunciation not in variants:
-            variants.append(pronunciation)
+        entries.setdefault(word, {})[pronunciation] = None
     if not entries:
         raise FormatError(f"{path}: a lexicon without words")
     return Lexicon({word: tuple(variants) for word, variants in entries.items()})

@@ -8,6 +8,7 @@ that ran, are a struct with one nullable double per score (see `segment_schema`)
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +27,13 @@ ROWS_AT_ONCE = 512  # a row takes some KB as Python objects, and a tenth of that
 _VERSION_KEY = b"speechmill.schema"
 
 T = TypeVar("T")
+
+
+class _Head(msgspec.Struct):
+    """The first line of a manifest as JSON lines."""
+
+    speechmill_schema: str = "none"
+
 
 _SCALARS: dict[type[mi.Type], pa.DataType] = {
     mi.StrType: pa.string(),
@@ -111,16 +119,29 @@ def _check(path: Path, found: str) -> None:
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a table. Raises FormatError where the file is corrupt, WorkspaceError where its version differs."""
+    # Opened by us: pyarrow's own thread pool would outlive a worker that is killed.
+    with reading(path), pq.ParquetFile(path) as file:
+        check_version(path, file.schema_arrow)
+        return file.read(columns=columns)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what Arrow says of a broken Parquet file, or of rows of another form, into a FormatError that names it."""
     try:
-        # Opened by us: pyarrow's own thread pool would outlive a worker that is killed.
-        with pq.ParquetFile(path) as file:
-            check_version(path, file.schema_arrow)
-            return file.read(columns=columns)
-    except (pa.ArrowInvalid, OSError) as error:
+        yield
+    except (pa.ArrowException, msgspec.MsgspecError, UnicodeDecodeError, KeyError, OverflowError) as error:
+        raise FormatError(f"{path}: not a readable Parquet file ({_short(error)})") from error
+    except OSError as error:
         # Arrow tells of broken pages by an OSError without a number; one with a number is the disk's trouble.
-        if isinstance(error, OSError) and error.errno is not None:
+        if error.errno is not None:
             raise
-        raise FormatError(f"{path}: not a readable Parquet file ({error})") from error
+        raise FormatError(f"{path}: not a readable Parquet file ({_short(error)})") from error
+
+
+def _short(error: Exception) -> str:
+    """Tell what went wrong, where that isn't a page of a file's own bytes."""
+    return f"{type(error).__name__}: {str(error)[:200]}" if str(error) else type(error).__name__
 
 
 def write_rows(path: Path, rows: Sequence[msgspec.Struct], struct: type[msgspec.Struct]) -> None:
@@ -131,8 +152,10 @@ def write_rows(path: Path, rows: Sequence[msgspec.Struct], struct: type[msgspec.
 def read_rows(path: Path, struct: type[T]) -> list[T]:
     """Read structs from Parquet; maps come back as dicts."""
     rows: list[T] = []
-    for batch in read_parquet(path).to_batches(max_chunksize=ROWS_AT_ONCE):
-        rows += msgspec.convert(batch.to_pylist(maps_as_pydicts="strict"), list[struct])  # type: ignore[valid-type]
+    table = read_parquet(path)
+    with reading(path):
+        for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+            rows += msgspec.convert(batch.to_pylist(maps_as_pydicts="strict"), list[struct])  # type: ignore[valid-type]
     return rows
 
 
@@ -152,8 +175,9 @@ def read_jsonl(path: Path, struct: type[T]) -> Iterator[T]:
         for number, line in enumerate(file, start=1):
             try:
                 if number == 1:
-                    _check(path, msgspec.json.decode(line).get("speechmill_schema", "none"))
+                    _check(path, msgspec.json.decode(line, type=_Head).speechmill_schema)
                     continue
-                yield decoder.decode(line)
-            except msgspec.MsgspecError as error:
+                row = decoder.decode(line)
+            except (msgspec.MsgspecError, RecursionError) as error:
                 raise FormatError(f"{path}:{number}: {error}") from error
+            yield row

@@ -22,6 +22,8 @@ from speechmill.formats.encoding import read_text
 
 _TOKEN = re.compile(r'"[^"]*(?:""[^"]*)*"|![^\n]*|<[^\s<>]*>|[^\s"=!]+|[="]')
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_MAX_S = 1e8  # three years; also of a time that lies before 0
+_MAX_DIGITS = 12  # of a number of tiers or intervals
 _SLACK = 1e-6  # seconds: boundaries nearer than this are one boundary that floats tore apart
 
 
@@ -191,15 +193,19 @@ class _Reader:
         return self._expect(what, re.compile('"'))[1:-1].replace('""', '"')
 
     def number(self, what: str) -> float:
-        return float(self._expect(what, _NUMBER))
+        token = self._expect(what, _NUMBER)
+        value = float(token)
+        if abs(value) > _MAX_S:
+            raise self.error(f"{what} is {token[:40]}, which is not a time in a recording")
+        return value
 
     def written_number(self, what: str) -> str:
         return self._expect(what, _NUMBER)
 
     def count(self, what: str) -> int:
         token = self._expect(what, _NUMBER)
-        if not token.isdecimal():
-            raise self.error(f"{what} is {token}, not a whole number")
+        if not token.isdecimal() or len(token) > _MAX_DIGITS:
+            raise self.error(f"{what} is {token[:40]}, not a whole number of up to {_MAX_DIGITS} digits")
         return int(token)
 
     def flag(self, what: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
+from speechmill.core.documents import read_document
 from speechmill.core.files import write_bytes
 
 COUNTS = "counts.json"  # in a run's folder
@@ -81,7 +82,7 @@ class Summary(Struct):
 def read_summary(folder: Path) -> Summary | None:
     """Read `summary.json` of a run's folder; None where the run was cut off before it wrote one."""
     try:
-        return msgspec.json.decode((folder / "summary.json").read_bytes(), type=Summary)
+        return read_document(folder / "summary.json", Summary)
     except FileNotFoundError:
         return None
 
@@ -137,7 +138,7 @@ class EventFiles:
 def read_counts(folder: Path) -> dict[str, StageCount]:
     """Return what `exec` did of the corpus scope of a run: models made, filter, exports."""
     try:
-        return msgspec.json.decode((folder / COUNTS).read_bytes(), type=dict[str, StageCount])
+        return read_document(folder / COUNTS, dict[str, StageCount])
     except FileNotFoundError:
         return {}
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from speechmill.align import Learnt
+from speechmill.core.documents import read_document
 from speechmill.core.errors import ConfigError, FormatError, SpeechmillError, WorkspaceError
 from speechmill.core.files import write_bytes
 from speechmill.core.registry import Choice
@@ -48,7 +49,7 @@ class Trained(Struct, frozen=True):
 
 def read_plan(folder: Path) -> Plan:
     """Read a run's plan, with the models that were pinned after it was made."""
-    plan = msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan)
+    plan = read_document(folder / "plan.json", Plan)
     pinned = read_pinned(folder)
     return structs.replace(plan, nodes=pinned.nodes) if pinned else plan
 
@@ -56,7 +57,7 @@ def read_plan(folder: Path) -> Plan:
 def read_pinned(folder: Path) -> Pinned | None:
     """Return what was pinned in the course of a run; None where nothing was, or not yet."""
     try:
-        return msgspec.json.decode((folder / "pinned.json").read_bytes(), type=Pinned)
+        return read_document(folder / "pinned.json", Pinned)
     except FileNotFoundError:
         return None
 

@@ -93,8 +93,8 @@ def _listed(table: Path, line: int, row: dict[str, str]) -> Listed:
 def _num_speakers(table: Path, line: int, text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise ConfigError(f"{table}:{line}: num_speakers is {text!r}; it is a whole number from 1")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4 and int(text) > 0):
+        raise ConfigError(f"{table}:{line}: num_speakers is {text[:40]!r}; it is a whole number from 1 to 9999")
     return int(text)
 
 

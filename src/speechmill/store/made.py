@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from speechmill.core.errors import WorkspaceError
+from speechmill.core.documents import read_document
 from speechmill.core.files import TEMPORARY, digest, sync_folder, write_bytes
 
 
@@ -51,11 +51,9 @@ def read_pins(models: Path) -> dict[str, str]:
     """Return which model each trainer has pinned. `models` is the workspace's folder of models."""
     path = models / "pins.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        return read_document(path, dict[str, str], "Delete it to train anew")
     except FileNotFoundError:
         return {}
-    except msgspec.MsgspecError as error:
-        raise WorkspaceError(f"{path} can't be read: {error}. Delete it to train anew") from error
 
 
 def pin(models: Path, trainer: str, model: str) -> None:
@@ -67,7 +65,7 @@ def pin(models: Path, trainer: str, model: str) -> None:
 def read_made(models: Path, model: str) -> Made | None:
     """Return what is known of a model; None where it is not there."""
     try:
-        return msgspec.json.decode((models / model / "made.json").read_bytes(), type=Made)
+        return read_document(models / model / "made.json", Made)
     except FileNotFoundError:
         return None
 

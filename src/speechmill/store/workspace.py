@@ -43,6 +43,7 @@ class Workspace:
         self.recordings = root / "recordings"
         self.models = root / "models"
         self.corrections = root / "corrections"
+        self.samples = root / "samples"
         self.hashes = root / "hashes.parquet"
         self.report = root / "report.html"
 
@@ -69,7 +70,7 @@ class Workspace:
             raise WorkspaceError(
                 f"{root} is not a workspace. Make one with: speechmill run CORPUS --out {root}"
             ) from None
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise WorkspaceError(f"{marker} can't be read: {error}") from error
         if found != SCHEMA_VERSION:
             raise WorkspaceError(

@@ -14,6 +14,9 @@ from speechmill.core.types import Utterance, Word
 from speechmill.formats.encoding import read_text
 
 
+_MAX_CHANNEL = 9999
+
+
 class _Word(Struct):
     symbol: str | None = None
     word: str | None = None
@@ -45,7 +48,7 @@ def read(path: Path) -> tuple[Utterance, ...] | None:
         content = msgspec.json.decode(text)
         found = content.get("utterances", content.get("segments")) if isinstance(content, dict) else None
         entries = None if found is None else msgspec.convert(found, tuple[_Utterance, ...])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise FormatError(f"{path}: {error}") from error
     if entries is None:
         return None
@@ -54,6 +57,8 @@ def read(path: Path) -> tuple[Utterance, ...] | None:
 
 def _utterance(path: Path, number: int, entry: _Utterance) -> Utterance:
     where = f"{path}: entry {number}"
+    if not 0 <= entry.channel <= _MAX_CHANNEL:
+        raise FormatError(f"{where} is of channel {entry.channel}; channels count from 0")
     return Utterance(
         entry.text,
         entry.start,
