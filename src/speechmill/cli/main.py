@@ -40,6 +40,7 @@ COMMANDS = {
     "exec": ("exec", "Do a share of a run: some shards, some stages."),
     "conclude": ("conclude", "Write summary and report of a run that was done piece by piece."),
     "render": ("render", "Write a corpus as Airflow DAGs, Flyte workflows or a Kubeflow pipeline."),
+    "purge": ("purge", "Take a recording or a speaker out of everything, and prove it."),
     "gc": ("gc", "Delete what no run needs any more."),
     "demo": ("demo", "Make a small podcast with known truth, and run on it."),
 }

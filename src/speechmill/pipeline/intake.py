@@ -23,6 +23,7 @@ from speechmill.core.types import Source, Stamp
 from speechmill.formats.manifest import read_rows, write_rows
 from speechmill.pipeline.batches import is_remote, read_batch
 from speechmill.pipeline.spec import Corpus, language_code
+from speechmill.store.denied import item_name, read_denied
 
 SAVE_S = 30.0  # hashing a large archive takes a day; a crash must not cost more than this,
 SAVES_SHARE = 20  # unless saving, which takes longer the more is known, took a twentieth of the time
@@ -51,6 +52,7 @@ class Memory:
         except (FileNotFoundError, FormatError):  # a cache: what is lost is made again
             self._known = {}
         self._changed = False
+        self.denied = read_denied(path.parent)
 
     def of(self, path: Path, *, is_audio: bool) -> Known:
         """Return hash (and duration) of a file. Raises OSError where it can't be read."""
@@ -75,6 +77,11 @@ class Memory:
             known = self._known[source.uri] = Known(source.uri, source.size, 0, source.sha256, duration)
             self._changed = True
         return known
+
+    def forget(self, source: Source) -> None:
+        """Remember nothing of a source's files: what was purged leaves no hash. They are hashed again each time."""
+        for uri in source.files:
+            self._changed |= self._known.pop(uri, None) is not None
 
     def save(self) -> None:
         """Write what was learnt."""
@@ -101,7 +108,7 @@ def _duration(path: Path) -> float | None:
 
 
 def discover(corpus: Corpus, memory: Memory, workspace: Path, limit: int | None = None) -> list[Source]:
-    """Find, hash and key every source; a later one with the key of an earlier one becomes its alias.
+    """Find, hash and key every source that was not purged; a later one with an earlier one's key becomes its alias.
 
     So does what was crawled with the very sound of another item, though dates and captions differ: one upload is used.
     """
@@ -111,6 +118,9 @@ def discover(corpus: Corpus, memory: Memory, workspace: Path, limit: int | None 
     found = []
     for source in _limited(_all(corpus, workspace), limit):
         keyed = keyed_as_in(corpus, source, memory)
+        if memory.denied.holds(keyed.sha256, item_name(keyed.id)):
+            memory.forget(keyed)
+            continue
         if keyed.id in ids:  # two sources may hold the same relative path
             keyed = structs.replace(keyed, id=f"{keyed.id}-{digest(keyed.uri)[:8]}")
         ids.add(keyed.id)
