@@ -11,7 +11,8 @@ SpeechmillError
 │   └── Unsupported        an engine or orchestrator can't do what was asked
 ├── WorkspaceError         the workspace is held, of another version, unwritable or corrupt (exit 2)
 │   ├── WorkspaceBusy      another live run holds it
-│   └── LostAudio          canonical audio is gone or broken; a run makes it again
+│   ├── LostAudio          canonical audio is gone or broken; a run makes it again
+│   └── LeakFound          something is in two splits of the dataset: it is not exported
 ├── BlobError              a store of objects does not give or take one
 ├── FormatError            a file that can't be read as what it claims to be
 ├── ProgramFailed          a program of the user's own, such as `mfa`, failed or wrote nothing
@@ -78,6 +79,10 @@ class LostAudio(WorkspaceError):
     def __init__(self, path: Path, detail: str) -> None:
         super().__init__(f"{path}: {detail}. Run the corpus again: it is made again from the original")
         self.path = path
+
+
+class LeakFound(WorkspaceError):
+    """A speaker, a channel, a recording, a sound or a text is in two splits of the dataset."""
 
 
 class FormatError(SpeechmillError):

@@ -20,6 +20,7 @@ from speechmill.pipeline.events import StageCount
 from speechmill.pipeline.export.commit import swap
 from speechmill.pipeline.export.engine import Order, make
 from speechmill.pipeline.export.marker import Export, write_marker
+from speechmill.pipeline.leaks import refuse_leaks
 from speechmill.pipeline.plan import Node, choice_identity
 from speechmill.pipeline.record import Recorder
 from speechmill.pipeline.refilter import Asked, Index, exports_of, materialise, refilter
@@ -35,8 +36,9 @@ def join(recorder: Recorder, sources: Sequence[Source]) -> str:
 def export(workspace: Workspace, choice: Choice, index: Index, *, workers: int = 1, fresh: bool = False) -> StageCount:
     """Write one export, unless the one that is there was made of the same dataset. Whole or not at all.
 
-    workers: processes. fresh: pack its shards anew, whatever is there. Raises LostAudio, ExportFailed.
+    workers: processes. fresh: pack its shards anew, whatever is there. Raises LeakFound, LostAudio, ExportFailed.
     """
+    refuse_leaks(workspace)
     fingerprint = digest(msgspec.json.encode([choice_identity(choice), index.speakers]), index.table, index.decisions)
     current = exports_of(workspace).get(choice.backend)
     if current is not None and current.fingerprint == fingerprint[:16] and not fresh:

@@ -22,7 +22,7 @@ from speechmill.pipeline.arrow_numpy import floats, integers, offsets_of
 from speechmill.pipeline.expressions import NAMES, Coded, Floats, Truths
 
 _ROWS_AT_ONCE = 4096
-_CODED = ("recording_id", "language", "speaker")
+_CODED = ("recording_id", "language", "speaker", "split")
 
 
 class SegmentColumns:
@@ -39,7 +39,8 @@ class SegmentColumns:
             raise FormatError(f"{path}: not a readable Parquet file ({error})") from error
         self._schema = footer.schema.to_arrow_schema()
         check_version(path, self._schema)
-        self.file = pq.ParquetFile(path, metadata=footer, read_dictionary=list(_CODED))
+        coded = [name for name in _CODED if name in self._schema.names]  # a table has no split yet
+        self.file = pq.ParquetFile(path, metadata=footer, read_dictionary=coded)
         self._numbers: dict[str, Floats] = {}
         self._coded: dict[str, Coded] = {}
 
@@ -69,7 +70,7 @@ class SegmentColumns:
         return np.asarray(counts > 0)
 
     def coded(self, name: str) -> Coded:
-        """Return `recording_id`, `language` or `speaker` as codes."""
+        """Return `recording_id`, `language`, `speaker` or a dataset's `split` as codes."""
         if name not in self._coded:
             column = self._column(name)
             chunks = pa.table({name: column}).unify_dictionaries()[name].chunks

@@ -74,13 +74,25 @@ def _milliseconds(columns: SegmentColumns, left: Truths, rows: Indices, num_reco
 
 def _leaks(columns: SegmentColumns, codes: Indices, left: Truths, threshold: float) -> list[Dropped]:
     """Return the segments of dev whose text is near to one of test, and those of train near to one of either."""
-    rows, values = _near(columns, left & (codes == _DEV), left & (codes == _TEST), threshold)
-    left = left.copy()
-    left[rows] = False
-    more, more_values = _near(columns, left & (codes == _TRAIN), left & (codes != _TRAIN), threshold)
-    rows, values = np.concatenate([rows, more]), np.concatenate([values, more_values])
-    order = np.argsort(rows)
-    return [Dropped(LEAK_TEXT, rows[order], values[order], np.full(len(rows), threshold))] if len(rows) else []
+    of_test, of_dev = left & (codes == _TEST), left & (codes == _DEV)
+    values = np.full(len(codes), np.nan)
+    _add_near(values, columns, of_dev, of_test, threshold)
+    held_out = of_test | (of_dev & np.isnan(values))
+    _add_near(values, columns, left & (codes == _TRAIN), held_out, threshold)
+    rows = np.flatnonzero(~np.isnan(values))
+    return [Dropped(LEAK_TEXT, rows, values[rows], np.full(len(rows), threshold))] if len(rows) else []
+
+
+def _add_near(values: Floats, columns: SegmentColumns, mine: Truths, others: Truths, threshold: float) -> None:
+    """Set how near those of `mine` are that are near to one of `others`, until there is no more.
+
+    Of very many like texts not each is compared with each: one more look, without those that were found, may find more.
+    """
+    while True:
+        rows, found = _near(columns, mine & np.isnan(values), others, threshold)
+        if not len(rows):
+            return
+        values[rows] = found
 
 
 def _near(columns: SegmentColumns, mine: Truths, others: Truths, threshold: float) -> tuple[Indices, Floats]:
@@ -88,9 +100,8 @@ def _near(columns: SegmentColumns, mine: Truths, others: Truths, threshold: floa
     if not mine.any() or not others.any():
         return np.zeros(0, np.int64), np.zeros(0)
     nearest = against(texts(columns, mine), texts(columns, others), threshold)
-    rows = np.flatnonzero(mine)
     near = nearest.other >= 0
-    rows, values = rows[near], nearest.similarity[near]
+    rows, values = np.flatnonzero(mine)[near], nearest.similarity[near]
     long = num_words(texts(columns, _only(rows, len(mine)))) >= MIN_WORDS
     return rows[long], values[long]
 

@@ -45,6 +45,11 @@ class Assigned(NamedTuple):
         return self.splits.get(kind, {})
 
 
+def names_of(splits: Mapping[str, int]) -> dict[str, str]:
+    """Return splits by their names."""
+    return {name: SPLITS[split] for name, split in splits.items()}
+
+
 def path_in(folder: Path) -> Path:
     """Return the file in the folder `splits/`."""
     return folder / "assigned.parquet"

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real run with splits: its export fails where somebody planted a leak, and the one before stays as it was."""
+
+from __future__ import annotations
+
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from speechmill import api
+from speechmill.core.errors import LeakFound
+
+pytestmark = pytest.mark.slow
+
+TEXTS = {
+    "a": "The quick brown fox jumps over the lazy dog",
+    "b": "She sells sea shells by the sea shore",
+    "c": "A stitch in time saves nine every day",
+    "d": "All that glitters in here is not gold",
+}
+SETTINGS = {
+    "language": "en",
+    "transcript": ["sidecar"],
+    "diarize": "none",
+    "align": None,
+    "quality": ["snr"],
+    "filter": "none",
+    "splits": {"dev": 0.25, "test": 0.25},
+    "export": ["jsonl"],
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, make_tone):
+    """A folder of four tones, and the workspace of a run on it with an export."""
+    folder, out = tmp_path_factory.mktemp("audio"), tmp_path_factory.mktemp("made") / "out"
+    for i, (name, text) in enumerate(TEXTS.items()):
+        make_tone(folder / f"{name}.wav", 2.0 + 0.25 * i, 150.0 + 20.0 * i)
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    assert api.run(folder, out, settings=SETTINGS, workers=1).exit_status == 0
+    return folder, out
+
+
+@pytest.fixture
+def out(made, tmp_path):
+    """A copy of it to alter."""
+    return shutil.copytree(made[1], tmp_path / "out")
+
+
+@pytest.fixture
+def again(made, out):
+    """Run once more."""
+    return lambda: api.run(made[0], out, settings=SETTINGS, workers=1)
+
+
+def alter(out, file, column, change):
+    path = out / "dataset" / f"{file}.parquet"
+    table = pq.read_table(path)
+    values = [change(row) for row in table.to_pylist(maps_as_pydicts="strict")]
+    at = table.schema.get_field_index(column)
+    pq.write_table(table.set_column(at, table.schema.field(at), pa.array(values, table.schema.field(at).type)), path)
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_the_run_shares_out_all_four(out):
+    splits = pq.read_table(out / "dataset" / "segments.parquet")["split"].to_pylist()
+    assert sorted(set(splits)) == ["dev", "test", "train"]
+
+
+def test_a_planted_speaker_fails_the_command_and_leaves_the_export_before(out, speechmill):
+    before = contents(out / "exports" / "jsonl")
+    alter(out, "segments", "speaker", lambda row: "Ann")
+    assert "speaker 'Ann' is in several splits" in speechmill("export", out, "jsonl", expect=2).stderr
+    assert contents(out / "exports" / "jsonl") == before
+    assert before
+
+
+def test_a_planted_sentence_fails_a_run_and_both_segments_are_named(out, again):
+    ids = pq.read_table(out / "dataset" / "segments.parquet")["id"].to_pylist()
+    before = contents(out / "exports")
+    alter(out, "segments", "text", lambda row: f"{TEXTS['a']} {row['id'][:1]}")
+    with pytest.raises(LeakFound, match="a text is in several splits") as found:
+        again()
+    assert sum(name in str(found.value) for name in ids) >= 2
+    assert contents(out / "exports") == before
+
+
+def test_what_it_says_to_do_mends_it(out, again):
+    before = contents(out / "exports" / "jsonl")
+    alter(out, "segments", "speaker", lambda row: "Ann")
+    shutil.rmtree(out / "dataset")
+    shutil.rmtree(out / "decisions")
+    assert again().exit_status == 0
+    assert contents(out / "exports" / "jsonl") == before
