@@ -11,11 +11,8 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-import yaml
 
 from exporters.whole import export_whole
-from speechmill.core.types import Recording, Rights, Segment
-from speechmill.exporters._huggingface_card import MAX_TABLE_ROWS, Summary, front_matter, hub_licence, write_card
 from speechmill.exporters.huggingface import Config
 from speechmill.store.dataset import Dataset
 
@@ -107,62 +104,6 @@ def test_row_groups_are_bounded(dataset: Dataset, folder: Path) -> None:
     export_whole("huggingface", dataset, folder, Config(max_group_rows=2))
     metadata = pq.read_metadata(folder / "data" / "train-00000.parquet")
     assert [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)] == [2, 1]
-
-
-def test_the_card_says_what_it_is_and_whose(dataset: Dataset, folder: Path) -> None:
-    export_whole("huggingface", dataset, folder, Config())
-    card = (folder / "README.md").read_text(encoding="utf-8")
-    front = yaml.safe_load(card.split("---\n")[1])
-    assert front["language"] == ["en", "vi"]
-    assert front["license"] == ["cc-by-4.0", "unknown"]
-    assert front["task_categories"] == ["automatic-speech-recognition", "text-to-speech"]
-    assert "0.00 hours, 3 segments of 2 recordings, 2 speakers." in card
-    row = "| talk-1a2b3c | 0.00 | CC BY 4.0 | Ánh &amp; Co. &lt;b&gt;\\| CC&lt;/b&gt; | https://example.org/talk.mp3 |"
-    assert row in card.split("\n")
-    assert "/home/somebody" not in card
-
-
-def summary(*licences: str | None, language: str | None = "vi-VN") -> Summary:
-    found = Summary()
-    for number, licence in enumerate(licences):
-        name = f"r{number}"
-        rights = Rights(licence=licence)
-        recording = Recording(name, "x.wav", "", 9.0, 16_000, 1, ("a",), language=language, rights=rights)
-        found.add(recording, Segment(f"{name}-0", name, 0.0, 3600.0))
-    return found
-
-
-def test_one_licence_foreign_to_the_hub_is_named() -> None:
-    front = front_matter(summary("House rules (2.0)", "House rules (2.0)"))
-    assert (front["license"], front["license_name"]) == ("other", "house-rules-2.0")
-    assert front["language"] == ["vi"]
-
-
-def test_nothing_known_is_claimed() -> None:
-    assert "license" not in front_matter(Summary())
-    assert "language" not in front_matter(summary(None, language=None))
-    assert front_matter(summary(None))["license"] == "unknown"
-
-
-@pytest.mark.parametrize(
-    ("licence", "identifier"),
-    [
-        ("CC BY-SA 4.0", "cc-by-sa-4.0"),
-        ("cc0-1.0", "cc0-1.0"),
-        ("https://creativecommons.org/licenses/by-nc/4.0/deed.vi", "cc-by-nc-4.0"),
-        ("https://creativecommons.org/licenses/by-xx/4.0/", "other"),
-        ("all rights reserved", "other"),
-    ],
-)
-def test_licences_are_named_as_the_hub_names_them(licence: str, identifier: str) -> None:
-    assert hub_licence(licence) == identifier
-
-
-def test_a_long_attribution_ends_with_where_the_rest_is(tmp_path: Path) -> None:
-    write_card(tmp_path, summary(*(["CC0 1.0"] * (MAX_TABLE_ROWS + 5))))
-    card = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert card.endswith("\nAnd 5 more in ATTRIBUTION.tsv.\n")
-    assert f"{MAX_TABLE_ROWS + 5}.00 hours" in card
 
 
 def test_features_are_lists_that_older_readers_know(dataset: Dataset, folder: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Hugging Face dataset: Parquet shards with the audio inside, and a card that lists the splits.
+"""A Hugging Face dataset: Parquet shards with the audio inside. The card beside them lists the splits.
 
 `datasets.load_dataset(folder)` opens it, audio decoded: the features stand in each shard's schema. Written with
 pyarrow, without `datasets`. Words and phones count from the start of the clip, which is what a row holds; `start` plus
@@ -19,7 +19,6 @@ from speechmill.core.stage import Context
 from speechmill.core.types import Recording, Segment
 from speechmill.exporters import About, Shard, Written
 from speechmill.exporters._clips import Container, clip, encode
-from speechmill.exporters._huggingface_card import Summary, write_card
 from speechmill.exporters._huggingface_rows import AUDIO_LEAF, REPEATED, Clip, leaves, schema_of, table_of
 from speechmill.exporters._kept import SAMPLING_RATE, score_names
 
@@ -47,35 +46,28 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Backend:
-    """Writes data/<shard>.parquet and the card."""
+    """Writes data/<shard>.parquet."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self._config = config
 
-    def shard(self, shard: Shard, folder: Path) -> Any:
-        """Write one Parquet file. The note is what the card counts."""
+    def shard(self, shard: Shard, folder: Path) -> None:
+        """Write one Parquet file."""
         names = score_names(shard.dataset)
         schema = schema_of(names, self._config.audio)
-        summary = Summary()
         with _writer(folder / "data" / f"{shard.name}.parquet", schema) as writer:
-            for group in _groups(self._clips(shard, summary), self._config):
+            for group in _groups(self._clips(shard), self._config):
                 writer.write_table(table_of(group, schema, names))
-        return summary.note()
 
     def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
-        """Write the card. Where there are no segments, a shard without rows: readers refuse a split of no files."""
+        """Where there are no segments, write a shard without rows: readers refuse a split of no files."""
         if not shards:
             with _writer(folder / "data" / "train-none.parquet", schema_of(about.scores, self._config.audio)):
                 pass
-        summary = Summary()
-        for shard in shards:
-            summary.add_shard(shard, about.recordings)
-        write_card(folder, summary)
 
-    def _clips(self, shard: Shard, summary: Summary) -> Iterator[Clip]:
+    def _clips(self, shard: Shard) -> Iterator[Clip]:
         for recording, segments in shard.rows():
             for segment in segments:
-                summary.add(recording, segment)
                 yield self._clip(shard, recording, segment)
 
     def _clip(self, shard: Shard, recording: Recording, segment: Segment) -> Clip:

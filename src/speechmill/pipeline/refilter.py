@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from speechmill.core.documents import read_document
 from speechmill.core.errors import WorkspaceError
 from speechmill.core.files import write_bytes
-from speechmill.pipeline import table, versions
+from speechmill.pipeline import card, table, versions
 from speechmill.pipeline.dataset_options import Deduplicate, Speakers, Splits
 from speechmill.pipeline.decide import Places, decide, fingerprint, write_decisions
 from speechmill.pipeline.export.commit import cut_off
@@ -89,7 +90,7 @@ def stale_exports(workspace: Workspace) -> list[str]:
 def read_index(workspace: Workspace) -> Index:
     """Read what the dataset is made of. Raises WorkspaceError where there is none yet."""
     try:
-        return msgspec.json.decode((workspace.dataset / "index.json").read_bytes(), type=Index)
+        return read_document(workspace.dataset / "index.json", Index)
     except FileNotFoundError:
         raise WorkspaceError(
             f"{workspace.root} holds no dataset yet. Make one with: speechmill run CORPUS --out {workspace.root}"
@@ -137,15 +138,23 @@ def materialise(workspace: Workspace, index: Index) -> bool:
     if current is not None and (current.table, current.decisions) == (index.table, index.decisions):
         if current.asked != index.asked:
             _write_index(workspace, structs.replace(index, run=current.run))
-        versions.record(workspace, structs.replace(index, run=current.run))  # cut off before this, it has none yet
+        _published(workspace, structs.replace(index, run=current.run))  # cut off before this, it wasn't yet
         return False
     recordings = index.recordings_path(workspace)
     if current is not None:
         _write_index(workspace, structs.replace(index, decisions=""))  # cut off between files, it is that of none
     table.materialise(index.segments_path(workspace), recordings, index.decisions_path(workspace), workspace.dataset)
     _write_index(workspace, index)
-    versions.record(workspace, index)
+    _published(workspace, index)
     return True
+
+
+def _published(workspace: Workspace, index: Index) -> None:
+    """Make the dataset a version, and write its card."""
+    versions.record(workspace, index)
+    newest = versions.Shelf(workspace).newest()
+    if newest is not None and not card.is_written(workspace, newest):
+        card.write_dataset_card(workspace, newest)
 
 
 def _write_index(workspace: Workspace, index: Index) -> None:

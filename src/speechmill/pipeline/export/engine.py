@@ -16,6 +16,7 @@ from speechmill.core.stage import Context
 from speechmill.exporters import About, Written
 from speechmill.exporters._attribution import write_attribution
 from speechmill.exporters._kept import score_names
+from speechmill.pipeline import card
 from speechmill.pipeline.export import commit
 from speechmill.pipeline.export.limits import limits_of
 from speechmill.pipeline.export.marker import Export, FileRecord, ShardRecord, read_marker, write_marker
@@ -23,9 +24,11 @@ from speechmill.pipeline.export.membership import Members, assign, members_of
 from speechmill.pipeline.export.partial import Partial
 from speechmill.pipeline.export.shards import Job, file_record, file_records, recordings_of, write_shard
 from speechmill.pipeline.plan import choice_identity
+from speechmill.pipeline.versions import Shelf
 from speechmill.store.contents import read_contents
 from speechmill.store.dataset import Dataset
 from speechmill.store.takedowns import taken_down
+from speechmill.store.workspace import Workspace
 
 VERSION = "1"  # raise it when the same shards are written otherwise by this engine
 
@@ -153,8 +156,9 @@ def _describe(dataset: Dataset, order: Order, shards: Sequence[ShardRecord], who
     ids = {recording for shard in shards for recording in shard.recordings}
     about = About(order.name, tuple(score_names(dataset)), recordings_of(dataset, ids))
     backend = order.choice.module.Backend(order.choice.config, Context(dataset.root, models.path))
-    backend.index([written(shard) for shard in shards], about, whole)
-    write_readme(whole, order.choice, about)
+    parts = [written(shard) for shard in shards]
+    backend.index(parts, about, whole)
+    write_readme(whole, dataset.root, order.choice, parts)
     write_attribution(whole, about.recordings.values())
     of_shards = {file.path for shard in shards for file in shard.files}
     files = file_records(whole, of_shards)
@@ -168,6 +172,10 @@ def written(shard: ShardRecord) -> Written:
     return Written(shard.name, shard.split, shard.segments, shard.seconds, shard.recordings, paths, shard.note)
 
 
-def write_readme(folder: Path, choice: Choice, about: About) -> None:
+def write_readme(folder: Path, root: Path, choice: Choice, shards: Sequence[Written]) -> None:
     """Write README.md: the dataset's card and how this format is opened."""
-    # The one place for it; until there is a card of the dataset, huggingface's index writes its own.
+    workspace = Workspace(root)
+    version = Shelf(workspace).newest()
+    if version is not None:  # a dataset that no command finished has none, and nothing is known of how it was made
+        usage = getattr(choice.module, "USAGE", "")
+        card.write_export_card(folder, card.facts_of(workspace, version), shards, usage, commit.CHECKSUMS)
