@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clips of canonical FLAC without coding them anew: whole frames are copied, only what is cut through is coded.
+
+A copied frame keeps its bits but for the header, which has the number of its first sample in the clip, and the
+CRC-16, which is corrected by what the new header changes in it: where a frame is damaged, its checksum stays wrong.
+Both are the clip's own at its edges. The MD5 of a clip is left unknown (RFC 9639, section 8.2): to compute it, all
+would have to be decoded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from speechmill.core.errors import AudioError
+from speechmill.formats.flac import stream_info
+from speechmill.formats.flac_bits import FIXED, LONGEST, VARIABLE, frame, headers, moved
+from speechmill.formats.samples import Pcm16
+
+_CHUNK = 4 << 20  # bytes read at once when frames are looked for
+_SMALLEST = 16  # samples of a block that isn't the last
+_FRAMES_AT_ONCE = 1 << 16
+
+
+class _Frames(NamedTuple):
+    """Where the frames of a file are."""
+
+    bounds: NDArray[np.int64]  # (num_frames + 1,), bytes from the file's start
+    header_lengths: NDArray[np.int64]  # (num_frames,); of the last, if it is short, not to be used
+    header_crc16: NDArray[np.uint16]
+
+
+class FlacCutter:
+    """A canonical FLAC held open, to cut clips out of it; not for several threads at once.
+
+    That all frames are there, follow each other and have sound headers is checked when it is opened; what is decoded
+    is checked by its CRC-16. Raises AudioError canonical-audio-missing, canonical-audio-corrupt or unreadable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.info = stream_info(path)
+        try:
+            self._file = path.open("rb", buffering=0)
+        except OSError as error:
+            raise AudioError("unreadable", f"{path}: {error.strerror or error}", permanent=False) from error
+        try:
+            self._open()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open(self) -> None:
+        head = self._read(0, 42)
+        self._block = int.from_bytes(head[10:12], "big")
+        bits = (int.from_bytes(head[18:26], "big") >> 36 & 31) + 1
+        if self.info.channels != 1 or bits != 16 or self._block < _SMALLEST:
+            raise self._corrupt(f"it has {self.info.channels} channels of {bits} bits, canonical audio has 1 of 16")
+        self._decoder = av.CodecContext.create("flac", "r")
+        self._decoder.extradata = head[8:]
+        self._decoder.thread_count = 1
+        self._decoder.options = {"err_detect": "crccheck+explode"}
+        self._frames, self._third = self._index(self._first_frame())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def flac(self, start: int, stop: int) -> bytes:
+        """Return samples start to stop as a FLAC file, clipped to what there is; see `flacs`."""
+        return next(self.flacs([(start, stop)]))
+
+    def flacs(self, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+        """Yield a FLAC file for each (start, stop), in samples; many at once are quicker. Equal input, equal bytes.
+
+        Raises AudioError no-samples where a span begins behind the end.
+        """
+        plans = [self._plan(*span) for span in spans]
+        begin = 0
+        while begin < len(plans):
+            end, count = begin, 0
+            while end < len(plans) and (end == begin or count < _FRAMES_AT_ONCE):
+                count += plans[end].num_frames
+                end += 1
+            yield from self._made(plans[begin:end])
+            begin = end
+
+    def pcm(self, start: int, stop: int) -> Pcm16:
+        """Return samples start to stop, (stop - start,) int16, clipped to what there is."""
+        start, stop = max(0, start), min(stop, self.info.num_samples)
+        if stop <= start:
+            return np.zeros(0, np.int16)
+        first, last = start // self._block, (stop - 1) // self._block
+        bounds = self._frames.bounds[first : last + 2]
+        content = memoryview(self._read(int(bounds[0]), int(bounds[-1] - bounds[0])))
+        places = (bounds - bounds[0]).tolist()
+        parts = [self._decoded(content[a:b]) for a, b in itertools.pairwise(places)]
+        samples = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        offset = first * self._block
+        if offset + len(samples) < stop:
+            raise self._corrupt(f"samples {start} to {stop} can't be decoded")
+        return samples[start - offset : stop - offset]
+
+    def _decoded(self, content: memoryview) -> Pcm16:
+        try:
+            found = self._decoder.decode(av.Packet(content))
+        except av.error.FFmpegError as error:
+            raise self._corrupt(error) from error
+        if len(found) != 1:
+            raise self._corrupt("a frame can't be decoded")
+        return np.frombuffer(found[0].planes[0], np.int16, found[0].samples)
+
+    def _plan(self, start: int, stop: int) -> _Plan:
+        """Say which frames of a clip are copied: `first` to `last`, the last not included."""
+        start, stop = max(0, start), min(stop, self.info.num_samples)
+        if stop <= start:
+            raise AudioError("no-samples", f"a clip begins at sample {start}, behind the end of {self.path}")
+        first = -(-start // self._block)
+        if 0 < first * self._block - start < _SMALLEST:
+            first += 1
+        return _Plan(start, stop, first, max(first, stop // self._block), min(stop, first * self._block) - start)
+
+    def _made(self, plans: Sequence[_Plan]) -> Iterator[bytes]:
+        copied = np.concatenate([np.arange(plan.first, plan.last) for plan in plans])
+        numbers = np.concatenate([plan.lead + self._block * np.arange(plan.num_frames) for plan in plans])
+        new = headers(VARIABLE, self._third, numbers)
+        old_lengths = self._frames.header_lengths[copied]
+        sizes = self._frames.bounds[copied + 1] - self._frames.bounds[copied] - old_lengths
+        change = moved(new.crc16 ^ self._frames.header_crc16[copied], sizes - 2)
+        begin = 0
+        for plan in plans:
+            rows = slice(begin, begin + plan.num_frames)
+            begin = rows.stop
+            copies = self._copied(plan, new.content[rows], new.lengths[rows], change[rows])
+            yield b"".join([self._stream_info(plan.stop - plan.start), self._lead(plan), *copies, self._tail(plan)])
+
+    def _copied(
+        self, plan: _Plan, content: NDArray[np.uint8], lengths: NDArray[np.int64], change: NDArray[np.uint16]
+    ) -> list[bytes | memoryview]:
+        """Return the pieces of the frames that are copied."""
+        if not plan.num_frames:
+            return []
+        bounds = self._frames.bounds[plan.first : plan.last + 1]
+        begin = int(bounds[0])
+        raw = self._read(begin, int(bounds[-1]) - begin)
+        ends = bounds[1:] - begin
+        bodies = bounds[:-1] - begin + self._frames.header_lengths[plan.first : plan.last]
+        there = np.frombuffer(raw, np.uint8)
+        # Between two bodies stand the checksum of one frame and the header of the next.
+        glue = np.zeros((plan.num_frames + 1, 2 + LONGEST), np.uint8)
+        glue[1:, 0], glue[1:, 1] = there[ends - 2] ^ (change >> 8), there[ends - 1] ^ (change & 0xFF)
+        glue[:-1, 2:] = content
+        between, view = glue.tobytes(), memoryview(raw)
+        pieces: list[bytes | memoryview] = [between[2 : 2 + int(lengths[0])]]
+        stops = [*(np.arange(1, plan.num_frames) * glue.shape[1] + 2 + lengths[1:]).tolist(), len(between) - LONGEST]
+        for i, (body, end, stop) in enumerate(zip(bodies.tolist(), (ends - 2).tolist(), stops, strict=True), start=1):
+            pieces += (view[body:end], between[i * (2 + LONGEST) : stop])
+        return pieces
+
+    def _lead(self, plan: _Plan) -> bytes:
+        return self._coded(plan.start, plan.start + plan.lead, 0) if plan.lead else b""
+
+    def _tail(self, plan: _Plan) -> bytes:
+        begin = max(plan.start + plan.lead, plan.last * self._block)
+        return self._coded(begin, plan.stop, begin - plan.start) if begin < plan.stop else b""
+
+    def _coded(self, start: int, stop: int, number: int) -> bytes:
+        return frame(self._third & 0x0F, number, self.pcm(start, stop))
+
+    def _stream_info(self, num_samples: int) -> bytes:
+        """Return a header. Block sizes differ, so the smallest and largest that any clip may have are told."""
+        sizes = _SMALLEST.to_bytes(2, "big") + (self._block + _SMALLEST - 1).to_bytes(2, "big") + bytes(6)
+        packed = self.info.sampling_rate << 44 | 15 << 36 | num_samples  # one channel is told as 0, 16 bits as 15
+        return b"fLaC\x80\x00\x00\x22" + sizes + packed.to_bytes(8, "big") + bytes(16)
+
+    def _read(self, begin: int, size: int) -> bytes:
+        try:
+            content = os.pread(self._file.fileno(), size, begin)
+        except OSError as error:
+            raise AudioError("unreadable", f"{self.path}: {error.strerror or error}", permanent=False) from error
+        if len(content) != size:
+            raise self._corrupt(f"it ends at byte {begin + len(content)}")
+        return content
+
+    def _corrupt(self, detail: object) -> AudioError:
+        return AudioError("canonical-audio-corrupt", f"{self.path}: {detail}", permanent=False)
+
+    def _first_frame(self) -> int:
+        """Return where the blocks of metadata end."""
+        at, last = 4, False
+        while not last:
+            head = self._read(at, 4)
+            last = bool(head[0] & 0x80)
+            at += 4 + int.from_bytes(head[1:], "big")
+        return at
+
+    def _index(self, begin: int) -> tuple[_Frames, int]:
+        """Find every frame: each has the number that it must have."""
+        num_frames = -(-self.info.num_samples // self._block)
+        end = os.fstat(self._file.fileno()).st_size
+        if not num_frames:
+            empty = np.zeros(0, np.int64)
+            return _Frames(np.array([end]), empty, empty.astype(np.uint16)), 0
+        third = self._read(begin, 4)[2]
+        found, content = self._candidates(begin, end, third & 0x0F)
+        expected = headers(FIXED, third, np.arange(num_frames))
+        if len(found) > num_frames:  # bits of samples may look like a header's first bytes
+            chosen = _in_order(content, expected.content, expected.lengths)
+            found, content = found[chosen], content[chosen]
+        if len(found) != num_frames:
+            raise self._corrupt(f"it has {len(found)} frames and should have {num_frames}")
+        # The last may be short; then its header is longer, and like those before it only in its number.
+        whole = self.info.num_samples // self._block
+        mask = np.arange(LONGEST) < expected.lengths[:whole, np.newaxis]
+        wrong = np.flatnonzero(((content[:whole] != expected.content[:whole]) & mask).any(axis=1))
+        if len(wrong):
+            raise self._corrupt(f"the header of frame {wrong[0]} is damaged")
+        return _Frames(np.append(found, end), expected.lengths, expected.crc16), third
+
+    def _candidates(self, begin: int, end: int, rate_code: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Return where four bytes look like a frame's first, and 15 bytes of each place."""
+        thirds = bytes(code << 4 | rate_code for code in range(1, 16))
+        pattern = re.compile(b"\xff\xf8[" + re.escape(thirds) + b"]\x08", re.DOTALL)
+        places: list[NDArray[np.int64]] = []
+        contents: list[NDArray[np.uint8]] = []
+        for at in range(begin, end, _CHUNK):
+            raw = self._read(at, min(_CHUNK + LONGEST, end - at))
+            found = np.array([match.start() for match in pattern.finditer(raw)], np.int64)
+            found = found[found < _CHUNK]
+            padded = np.frombuffer(raw + bytes(LONGEST), np.uint8)
+            places.append(found + at)
+            contents.append(np.lib.stride_tricks.sliding_window_view(padded, LONGEST)[found])
+        return np.concatenate(places), np.concatenate(contents)
+
+
+class _Plan(NamedTuple):
+    start: int  # samples
+    stop: int
+    first: int  # frames that are copied
+    last: int
+    lead: int  # samples before these
+
+    @property
+    def num_frames(self) -> int:
+        return self.last - self.first
+
+
+def _in_order(content: NDArray[np.uint8], expected: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows that hold the numbers 0, 1, 2, ... in their order; block sizes may differ."""
+    chosen: list[int] = []
+    for row in range(len(content)):
+        k = len(chosen)
+        if k < len(expected) and np.array_equal(content[row, 3 : lengths[k] - 1], expected[k, 3 : lengths[k] - 1]):
+            chosen.append(row)
+    return np.array(chosen, np.int64)
