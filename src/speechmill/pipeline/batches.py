@@ -15,6 +15,7 @@ import msgspec
 
 from speechmill.core.errors import ConfigError
 from speechmill.core.files import digest
+from speechmill.core.paths import file_name
 from speechmill.core.registry import Choice
 from speechmill.core.remote import Wanted
 from speechmill.core.types import Source
@@ -56,7 +57,10 @@ def read_batch(workspace: Path, choice: Choice) -> list[Source]:
     newest = _newest(workspace / FOLDER / "batches" / query_id(choice))
     if newest is None:
         raise ConfigError(f"{choice.backend}: nothing was crawled yet; crawl with: speechmill crawl CORPUS")
-    return read_rows(newest, Source)
+    rows = read_rows(newest, Source)
+    for row in rows:
+        file_name(row.id, str(newest))
+    return rows
 
 
 def _newest(folder: Path) -> Path | None:

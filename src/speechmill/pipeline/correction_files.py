@@ -7,10 +7,10 @@ time the words, and tiers of phones the phones. A CSV has one utterance or one w
 
 from __future__ import annotations
 
+import bisect
 import csv
 import fnmatch
 import io
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +31,7 @@ _KIND = re.compile(
     re.IGNORECASE,
 )
 _OURS = re.compile(r"(?:.+\s+-\s+)?(?:confidence|syllables?)(?:\s+\(.+\))?", re.IGNORECASE)  # what aligners add
+_MAX = (1e8, 9999)  # of a time in seconds, of a channel
 _SILENCES = frozenset(("", "sp", "sil", "<sil>", "<eps>"))
 _NOBODY = frozenset(("", "unknown"))  # the TextGrid exporter's name of a speaker that nobody knows
 
@@ -107,17 +108,31 @@ def _from_tiers(path: Path, tiers: Sequence[textgrid.IntervalTier], pattern: str
 
 def _of_speaker(speaker: str | None, tiers: _Tiers) -> Iterator[Said]:
     """Yield a speaker's utterances with the words and phones in them, then the words that lie in none."""
-    loose = list(tiers.words)
+    words, phones = _Sorted(tiers.words), _Sorted(tiers.phones)
+    taken: set[int] = set()
     for one in tiers.utterances:
-        words = _inside(tiers.words, one.start, one.end)
-        loose = [word for word in loose if word not in words]
-        yield Said(one.start, one.end, one.symbol, speaker, None, words, _inside(tiers.phones, one.start, one.end))
+        mine = words.inside(one.start, one.end)
+        taken.update(mine)
+        inside = tuple(tiers.words[i] for i in mine)
+        said = tuple(tiers.phones[i] for i in phones.inside(one.start, one.end))
+        yield Said(one.start, one.end, one.symbol, speaker, None, inside, said)
+    loose = [word for i, word in enumerate(tiers.words) if i not in taken]
     if loose:
         yield Said(loose[0].start, loose[-1].end, None, speaker, None, tuple(loose), tuple(tiers.phones))
 
 
-def _inside(symbols: Sequence[Word], start: float, end: float) -> tuple[Word, ...]:
-    return tuple(one for one in symbols if start <= one.start + one.duration / 2 < end)
+class _Sorted:
+    """Finds what lies in a stretch without looking at all there is."""
+
+    def __init__(self, symbols: Sequence[Word]) -> None:
+        middles = [one.start + one.duration / 2 for one in symbols]
+        self._order = sorted(range(len(middles)), key=middles.__getitem__)
+        self._middles = [middles[i] for i in self._order]
+
+    def inside(self, start: float, end: float) -> list[int]:
+        """Return the indices of those whose middle lies in a stretch, in their own order."""
+        first, last = bisect.bisect_left(self._middles, start), bisect.bisect_left(self._middles, end)
+        return sorted(self._order[first:last])
 
 
 def _from_table(path: Path) -> list[Said]:
@@ -125,13 +140,17 @@ def _from_table(path: Path) -> list[Said]:
     text = read_text(path)
     delimiter = "\t" if "\t" in text.split("\n", 1)[0] else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = [name.strip().lower() for name in reader.fieldnames or ()]
-    reader.fieldnames = columns
+    try:
+        columns = [name.strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        cells = [(reader.line_num, {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
+    except csv.Error as error:  # a field of more than 131,072 letters, which is a quote that was never closed
+        raise FormatError(f"{path}:{reader.line_num + 1}: {error}") from error
     unknown = sorted(set(columns) - set(COLUMNS))
     if unknown or ("segment" not in columns and "start" not in columns):
         what = f"unknown columns {', '.join(unknown)}" if unknown else "neither a column segment nor start"
         raise FormatError(f"{path}:1: {what}; there are {', '.join(COLUMNS)}")
-    rows = [_row(path, reader.line_num, {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
+    rows = [_row(path, line, row) for line, row in cells]
     return _with_words([said for said in rows if not said.words], [said for said in rows if said.words])
 
 
@@ -163,7 +182,7 @@ def _number(path: Path, line: int, cells: Mapping[str, str], name: str) -> float
         value = float(cells.get(name, ""))
     except ValueError:
         raise FormatError(f"{path}:{line}: {name} is {cells.get(name, '')!r}, not a number of seconds") from None
-    if not math.isfinite(value) or value < 0:
+    if not 0 <= value <= _MAX[name == "channel"]:
         raise FormatError(f"{path}:{line}: {name} is {value:g}")
     return value
 
@@ -171,11 +190,19 @@ def _number(path: Path, line: int, cells: Mapping[str, str], name: str) -> float
 def _with_words(rows: Sequence[Said], words: Sequence[Said]) -> list[Said]:
     """Put words into the utterance around them; those that lie in none are left as a row for each recording."""
     found = []
-    rest = list(words)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for i, one in enumerate(words):
+        groups.setdefault(_home(one), []).append(i)
+    places = {home: _Sorted([words[i].words[0] for i in mine]) for home, mine in groups.items()}
+    taken: set[int] = set()
     for row in rows:
-        mine = [one for one in rest if _belongs(one, row)]
-        rest = [one for one in rest if one not in mine]
-        found.append(structs.replace(row, words=tuple(word for one in mine for word in one.words)))
+        mine = groups.get(_home(row), [])
+        if mine and not row.segment:
+            mine = [mine[i] for i in places[_home(row)].inside(row.start, row.end)]
+        mine = [i for i in mine if i not in taken]
+        taken.update(mine)
+        found.append(structs.replace(row, words=tuple(word for i in mine for word in words[i].words)))
+    rest = [one for i, one in enumerate(words) if i not in taken]
     loose: dict[tuple[str, str, str | None, int | None], list[Said]] = {}
     for one in rest:
         loose.setdefault((one.recording, one.segment, one.speaker, one.channel), []).append(one)
@@ -185,7 +212,6 @@ def _with_words(rows: Sequence[Said], words: Sequence[Said]) -> list[Said]:
     return found
 
 
-def _belongs(word: Said, row: Said) -> bool:
-    if word.segment or row.segment:
-        return word.segment == row.segment
-    return word.recording == row.recording and bool(_inside(word.words, row.start, row.end))
+def _home(one: Said) -> tuple[str, str]:
+    """Name what words and utterances that belong together share: a segment, or else a recording."""
+    return (one.segment, "") if one.segment else ("", one.recording)

@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-import yaml
 from msgspec import Meta, Struct, structs
 
 from speechmill.align import SCORE
@@ -28,6 +27,7 @@ from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.dataset_options import Deduplicate, Speakers, Splits
 from speechmill.pipeline.filter import rules_from
 from speechmill.pipeline.orchestrate_options import OrchestrateOptions
+from speechmill.pipeline.yaml_text import parse
 
 Asked = str | dict[str, Any]  # "silero", {silero: {threshold: 0.4}} or {backend: silero, threshold: 0.4, when: "..."}
 Find = Callable[[str, Asked, str], Choice]  # family, what was written, field
@@ -116,7 +116,7 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Corpus:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 (byte {error.start})") from error
-    raw, lines = _parse(path, text)
+    raw, lines = parse(path, text)
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a corpus file is a mapping (name: ..., sources: ...), not {type(raw).__name__}")
     raw = with_overrides(raw, overrides or {})
@@ -354,32 +354,6 @@ def _allowed(kind: Any, field: str) -> str:
     annotation = get_type_hints(kind).get(field)
     values = get_args(annotation) if get_origin(annotation) is Literal else ()
     return f"; there are: {', '.join(map(str, values))}" if values else ""
-
-
-def _parse(path: Path, text: str) -> tuple[Any, dict[str, int]]:
-    """Return the YAML's value and the line of each dotted field."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[str, int] = {}
-        if node is not None:
-            _lines_of(node, "", lines)
-        return yaml.safe_load(text), lines
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}") from error
-
-
-def _lines_of(node: yaml.Node, field: str, lines: dict[str, int]) -> None:
-    lines.setdefault(field, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = f"{field}.{key.value}".strip(".")
-            lines[inner] = key.start_mark.line + 1
-            _lines_of(value, inner, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            _lines_of(value, f"{field}.{i}".strip("."), lines)
 
 
 def _line(field: str, lines: dict[str, int]) -> int:

@@ -13,7 +13,6 @@ from speechmill.core.timebase import tick
 from speechmill.core.types import Utterance, Word
 from speechmill.formats.encoding import read_text
 
-
 _MAX_CHANNEL = 9999
 
 
