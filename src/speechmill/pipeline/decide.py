@@ -28,6 +28,7 @@ from speechmill.pipeline.filter import TAKEN_DOWN, dropped_by
 from speechmill.pipeline.segment_columns import SegmentColumns
 
 if TYPE_CHECKING:
+    from speechmill.pipeline.duplicates import Duplicates
     from speechmill.pipeline.split_rows import SplitRows
 
 VERSION = "2"  # raise it when the same rules, options and table give other decisions
@@ -89,11 +90,12 @@ def decide(
     num_rows = columns.num_rows
     duplicate_of, clusters = coded_array(np.full(num_rows, -1), ()), dict[str, str]()
     if deduplicate is not None:
-        from speechmill.pipeline.duplicates import find  # only where it is asked for: a filter starts in a second
-
-        twice = find(columns, kept(num_rows, found), places, deduplicate)
+        twice = _find_twice(columns, kept(num_rows, found), places, deduplicate)
         found = [*found, *twice.dropped]
         duplicate_of, clusters = coded_array(twice.duplicate_of.codes, twice.duplicate_of.values), twice.clusters
+    if splits is not None and not (deduplicate and deduplicate.audio):
+        # What sounds alike may be kept twice then, but in one split.
+        clusters = _find_twice(columns, kept(num_rows, found), places, Deduplicate()).clusters if _heard(places) else {}
     codes, notes = np.zeros(num_rows, np.int64), tuple[str, ...]()
     if splits is not None:
         codes, leaks, notes = _split(columns, kept(num_rows, found), places, clusters, splits)
@@ -103,6 +105,16 @@ def decide(
     schema = arrow_schema(Decision)
     metadata = {**schema.metadata, **({_NOTES: msgspec.json.encode(notes)} if notes else {})}
     return pa.table(arrays, schema=schema.with_metadata(metadata))
+
+
+def _heard(places: Places) -> bool:
+    return places.landmarks is not None and places.landmarks.exists()
+
+
+def _find_twice(columns: SegmentColumns, left: Truths, places: Places, asked: Deduplicate) -> Duplicates:
+    from speechmill.pipeline.duplicates import find  # only where it is asked for: a filter starts in a second
+
+    return find(columns, left, places, asked)
 
 
 def _split(

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from speechmill.core.errors import LeakFound
 from speechmill.core.files import write_bytes
-from speechmill.pipeline.dataset_options import Splits
+from speechmill.formats.manifest import write_parquet
+from speechmill.measures.landmarks import landmarks
+from speechmill.pipeline.dataset_options import Deduplicate, Splits
 from speechmill.pipeline.leaks import find_leaks, refuse_leaks
 from speechmill.pipeline.refilter import read_index
 from speechmill.store import assigned
@@ -124,6 +127,53 @@ def test_a_sentence_of_dev_in_test_is_found(twelve, make):
 def test_yes_is_no_leak(twelve):
     alter(twelve, "segments", "text", lambda row: "Yes, of course.")
     assert find_leaks(twelve.workspace) == []
+
+
+def melody(seed: int) -> np.ndarray:
+    """Fifteen seconds of notes in noise, at 16 kHz."""
+    generator = np.random.default_rng(seed)
+    time = np.arange(16_000 // 4) / 16_000
+    notes = [np.sin(2 * np.pi * generator.uniform(250, 3500, 3)[:, None] * time).sum(axis=0) for _ in range(60)]
+    return (0.1 * np.concatenate(notes) + 0.001 * generator.standard_normal(240_000)).astype(np.float32)
+
+
+def sound(corpus, table: str, heard: dict[str, np.ndarray]) -> None:
+    """Write the landmarks of recordings, as a join does."""
+    rows = [{"recording_id": name, "landmarks": landmarks(samples)} for name, samples in heard.items()]
+    write_parquet(corpus.workspace.tables / f"landmarks-{table}.parquet", pa.Table.from_pylist(rows))
+
+
+def reencoded(samples: np.ndarray) -> np.ndarray:
+    """Quieter, with 11 bits, in noise, and without its first second."""
+    noise = 0.003 * np.random.default_rng(9).standard_normal(len(samples))
+    return (np.round((0.6 * samples + noise) * 1024) / 1024)[16_000:].astype(np.float32)
+
+
+def test_a_reencoded_duplicate_is_found(twelve):
+    train, test = one_of(twelve, "train"), one_of(twelve, "test")
+    heard = {name: melody(number) for number, name in enumerate((train, test, one_of(twelve, "dev")))}
+    sound(twelve, "t1", heard)
+    assert find_leaks(twelve.workspace) == []
+    sound(twelve, "t1", {**heard, train: reencoded(heard[test])})
+    (leak,) = find_leaks(twelve.workspace)
+    assert (leak.kind, dict(zip(leak.ids, leak.splits, strict=True))) == ("audio", {train: "train", test: "test"})
+    with pytest.raises(LeakFound, match="recordings sound alike"):
+        refuse_leaks(twelve.workspace)
+
+
+@pytest.mark.parametrize("deduplicate", [None, Deduplicate(audio=False), Deduplicate(audio=True)])
+def test_a_reencoded_duplicate_goes_where_the_recording_is(twelve, make, deduplicate):
+    """Whether one of the two is dropped or both are kept: a copy is in no other split."""
+    test = one_of(twelve, "test")
+    names = [f"rec{i}" for i in range(12)]
+    rows = [make.recording(name, speaker=f"speaker{i}") for i, name in enumerate(names)]
+    segments = [one for name in (*names, "copy") for one in make.said(name)]
+    twelve.write("t2", [*rows, make.recording("copy")], segments)
+    sound(twelve, "t2", {one_of(twelve, "train"): melody(0), test: melody(1), "copy": reencoded(melody(1))})
+    twelve.decide("t2", deduplicate=deduplicate)
+    found = {twelve.splits()["copy-0"], twelve.splits()[f"{test}-0"]}
+    assert found == ({"test", None} if deduplicate and deduplicate.audio else {"test"})
+    refuse_leaks(twelve.workspace)
 
 
 def test_dropped_segments_leak_nothing(twelve):
