@@ -26,6 +26,7 @@ from speechmill.core.timebase import segment_id
 from speechmill.core.types import Canonical, Rights, Segment, Source, Transcript, Utterance
 from speechmill.formats.manifest import arrow_schema, read_parquet, segment_schema, table_of
 from speechmill.stages import corrections
+from speechmill.store.contents import Contents
 
 if TYPE_CHECKING:  # filtering again needs neither, and plan imports every stage
     from speechmill.pipeline.plan import Node
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # filtering again needs neither, and plan imports every stage
 
 RECORDINGS_AT_ONCE = 128  # of an hour each, words and phones of 128 take some hundred MB
 ROW_GROUP = 100_000
+DATASET_ROW_GROUP = 8192  # of the dataset: who wants some recordings reads whole groups
 RECORDINGS_GROUP = 10_000  # rows of recordings: the report looks single ones up
 
 DECIDED = ("drops", "duplicate_of", "split")  # columns that the dataset has from the decisions
@@ -153,6 +155,7 @@ def _written(path: Path, schema: pa.Schema, row_group: int) -> Iterator[_Rows]:
 def materialise(segments: Path, recordings: Path, decisions: Path, folder: Path) -> None:
     """Write the dataset: the table with what was decided beside it. Words are copied, never made again."""
     decided = read_parquet(decisions)
+    contents = Contents(recordings)
     with pq.ParquetFile(segments) as table:
         schema = table.schema_arrow
         for column in DECIDED:
@@ -169,10 +172,13 @@ def materialise(segments: Path, recordings: Path, decisions: Path, folder: Path)
                     raise ValueError(f"{decisions} does not belong to {segments}: ids differ after row {begin}")
                 for column in DECIDED:
                     group = group.append_column(column, part[column])
-                out.write_table(group.cast(schema))
+                group = group.cast(schema)
+                out.write_table(group, DATASET_ROW_GROUP)
+                contents.add(group)
                 begin += group.num_rows
     with atomic(folder / "recordings.parquet") as temporary:
         shutil.copyfile(recordings, temporary)
+    contents.write(folder)
 
 
 def _joined(
