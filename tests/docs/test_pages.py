@@ -243,13 +243,13 @@ def test_the_dataset_page_has_every_score_with_unit_range_and_direction():
     assert shown == expected
 
 
-def test_the_dataset_page_has_every_exporter():
-    text = section(page("docs/dataset.md"), "## Exports")
+def test_the_page_of_exports_has_every_exporter():
+    text = section(page("docs/exports.md"), "## Formats")
     assert sorted(re.findall(r"^### (\w+)$", text, re.MULTILINE)) == registry.names("exporters")
 
 
-def test_the_dataset_page_has_the_columns_of_the_attribution():
-    text = section(page("docs/dataset.md"), "### ATTRIBUTION.tsv")
+def test_the_page_of_exports_has_the_columns_of_the_attribution():
+    text = section(page("docs/exports.md"), "## ATTRIBUTION.tsv")
     assert first_cells(text) == list(ATTRIBUTION_COLUMNS)
 
 
