@@ -130,6 +130,10 @@ def reading(path: Path) -> Iterator[None]:
     """Turn what Arrow says of a broken Parquet file, or of rows of another form, into a FormatError that names it."""
     try:
         yield
+    except FormatError as error:
+        if str(path) in str(error):
+            raise
+        raise FormatError(f"{path}: {error}") from error
     except (pa.ArrowException, msgspec.MsgspecError, UnicodeDecodeError, KeyError, OverflowError) as error:
         raise FormatError(f"{path}: not a readable Parquet file ({_short(error)})") from error
     except OSError as error:

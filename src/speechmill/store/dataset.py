@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from speechmill.core.errors import AudioError, LostAudio, WorkspaceError
+from speechmill.core.paths import check_inside, file_name, inside
 from speechmill.core.stage import Samples
 from speechmill.core.types import Recording, Segment
+from speechmill.formats.manifest import reading
 from speechmill.store.columnar import structs_of
 from speechmill.store.takedowns import taken_down
 
@@ -31,15 +33,26 @@ class Dataset:
         self.root = root
         self._segments = root / "dataset" / "segments.parquet"
         self._recordings = root / "dataset" / "recordings.parquet"
+        self._root, self._where = str(root), str(self._recordings)
         if not self._segments.exists():
             raise WorkspaceError(f"{root} holds no dataset yet. Make one with: speechmill run CORPUS --out {root}")
 
     def recordings(self) -> dict[str, Recording]:
-        """Every recording that was decoded and not taken down, by id."""
+        """Every recording that was decoded and not taken down, by id.
+
+        Raises WorkspaceError where a table that somebody else wrote names files outside the workspace.
+        """
         withdrawn = taken_down(self.root)
-        with pq.ParquetFile(self._recordings) as file:
+        with reading(self._recordings), pq.ParquetFile(self._recordings) as file:
             rows = (row for batch in _batches(file) for row in structs_of(batch, Recording))
-            return {row.id: row for row in rows if row.audio and row.id not in withdrawn}
+            return {row.id: self._safe(row) for row in rows if row.audio and row.id not in withdrawn}
+
+    def _safe(self, recording: Recording) -> Recording:
+        """Return a recording whose id can name files, and whose audio lies in the workspace."""
+        file_name(recording.id, self._where)
+        for path in recording.audio:
+            check_inside(self._root, path, self._where)
+        return recording
 
     def segments(self, *, kept: bool = True) -> Iterator[Segment]:
         """Yield segments ordered by recording, channel and start; `kept=False` yields the dropped ones too.
@@ -54,20 +67,27 @@ class Dataset:
         ranges: (first row, row after the last), in rising order and apart from each other.
         """
         withdrawn = taken_down(self.root)
-        with pq.ParquetFile(self._segments) as file:
-            for batch in _in_ranges(file, ranges):
-                for segment in structs_of(_kept(batch) if kept else batch, Segment):
-                    if segment.recording_id not in withdrawn:
-                        yield segment
+        with reading(self._segments):
+            file = pq.ParquetFile(self._segments)
+        with file:
+            batches = _in_ranges(file, ranges)
+            while True:
+                with reading(self._segments):  # not around a `yield`: what the caller does isn't this file's fault
+                    batch = next(batches, None)
+                    if batch is None:
+                        return
+                    segments = structs_of(_kept(batch) if kept else batch, Segment)
+                yield from (one for one in segments if one.recording_id not in withdrawn)
 
     def cut(self, recording: Recording, segment: Segment, *, sampling_rate: int = 24_000) -> Samples:
         """Return the samples of one segment: (num_samples,) float32 in [-1, 1], cut sample-exactly.
 
-        Raises LostAudio where the canonical audio is gone or broken.
+        Raises LostAudio where the canonical audio is gone or broken, WorkspaceError where it lies elsewhere.
         """
         from speechmill.formats.audio import read_canonical
 
-        path = self.root / recording.audio[min(segment.channel, len(recording.audio) - 1)]
+        named = recording.audio[min(max(segment.channel, 0), len(recording.audio) - 1)]
+        path = inside(self.root, named, self._where)
         try:
             return read_canonical(path, segment.start, segment.duration, sampling_rate=sampling_rate)
         except AudioError as error:
