@@ -293,3 +293,14 @@ def test_real_speech_is_found_with_its_text(shared_data):
     assert all(source.text and source.error is None and source.size > 0 for source in sources)
     vietnamese = _discover(shared_data / "vietnamese_clips")
     assert [len(source.sidecars) for source in vietnamese] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "a/../../b.wav", "C:/a.wav", "C:\\a.wav", "a\0b"])
+@pytest.mark.parametrize("column", ["path", "reference"])
+def test_a_table_can_not_name_what_lies_outside_its_folder(tmp_path, path, column):
+    _touch(tmp_path, "corpus/a.wav", "b.wav")
+    rows = {"path": "a.wav", "reference": "a.wav"} | {column: path}
+    table = "\n".join(["\t".join(rows), "\t".join(rows.values())])
+    (tmp_path / "corpus" / "recordings.tsv").write_text(table, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"recordings\.tsv:2: "):
+        _discover(tmp_path / "corpus")

@@ -15,7 +15,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import msgspec
 from msgspec import Struct
@@ -80,7 +80,11 @@ class Backend:
 
     def _listed(self) -> Mapping[str, Listed]:
         table = self._root / "recordings.tsv"
-        return read_recordings(table) if table.is_file() else {}
+        listed = read_recordings(table) if table.is_file() else {}
+        for row in listed.values():
+            for path in (row.path, row.reference or row.path):
+                _refuse_outside(table, row.line, path)
+        return listed
 
     def _found(self, listed: Mapping[str, Listed]) -> list[_Found]:
         if self._only is not None:
@@ -161,6 +165,17 @@ class Backend:
             table = self._root / folder / "transcripts.tsv"
             self._texts[folder] = read_transcripts(table) if table.is_file() else {}
         return self._texts[folder]
+
+
+def _refuse_outside(table: Path, line: int, path: str) -> None:
+    """Raise ConfigError where a table that came with a corpus names what lies elsewhere on this disk.
+
+    A link in the folder may lead out of it: who made the folder made the link, and a table can't.
+    """
+    if PureWindowsPath(path).drive or posixpath.isabs(path) or posixpath.normpath(path).split("/")[0] == "..":
+        raise ConfigError(f"{table}:{line}: {path[:200]} lies outside {table.parent}. Move it there, or link to it")
+    if "\0" in path:
+        raise ConfigError(f"{table}:{line}: {path[:200]!r} can't be a file's path")
 
 
 def _walk(root: Path, extensions: frozenset[str], recursive: bool) -> Iterator[_Found]:
