@@ -79,6 +79,11 @@ class LostAudio(WorkspaceError):
     def __init__(self, path: Path, detail: str) -> None:
         super().__init__(f"{path}: {detail}. Run the corpus again: it is made again from the original")
         self.path = path
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross the border of a process whole."""
+        return LostAudio, (self.path, self.detail)
 
 
 class LeakFound(WorkspaceError):

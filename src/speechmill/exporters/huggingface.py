@@ -16,9 +16,8 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from speechmill.core.stage import Context
-from speechmill.core.types import Recording, Segment
 from speechmill.exporters import About, Shard, Written
-from speechmill.exporters._clips import Container, clip, encode
+from speechmill.exporters._clips import Container, clips_of
 from speechmill.exporters._huggingface_rows import AUDIO_LEAF, REPEATED, Clip, leaves, schema_of, table_of
 from speechmill.exporters._kept import SAMPLING_RATE, score_names
 
@@ -67,13 +66,10 @@ class Backend:
 
     def _clips(self, shard: Shard) -> Iterator[Clip]:
         for recording, segments in shard.rows():
-            for segment in segments:
-                yield self._clip(shard, recording, segment)
-
-    def _clip(self, shard: Shard, recording: Recording, segment: Segment) -> Clip:
-        samples = clip(shard.dataset, recording, segment)
-        content = encode(samples, self._config.audio)
-        return Clip(recording, segment, content, len(samples) / SAMPLING_RATE)
+            with clips_of(shard.dataset, recording) as cut:
+                for segment in segments:
+                    content = cut.file(segment, self._config.audio)
+                    yield Clip(recording, segment, content, cut.num_samples(segment) / SAMPLING_RATE)
 
 
 def _groups(clips: Iterator[Clip], config: Config) -> Iterator[list[Clip]]:

@@ -78,7 +78,12 @@ def _old_protocol(workspace: Workspace, order: Order) -> None:
 
 
 def corpus_scope(
-    recorder: Recorder, nodes: Sequence[Node], sources: Sequence[Source], asked: Asked, exports: Sequence[Choice]
+    recorder: Recorder,
+    nodes: Sequence[Node],
+    sources: Sequence[Source],
+    asked: Asked,
+    exports: Sequence[Choice],
+    workers: int = 1,
 ) -> dict[str, StageCount]:
     """Join, filter, materialise and export after the recordings are through. Returns what each did."""
     workspace, plan = recorder.workspace, recorder.plan
@@ -91,5 +96,5 @@ def corpus_scope(
         "filter": StageCount(index.decisions, int(worked), int(not worked), wall_s=round(wall, 3), cpu_s=round(cpu, 3))
     }
     for choice in exports:
-        counts[f"export.{choice.backend}"] = export(workspace, choice, index)
+        counts[f"export.{choice.backend}"] = export(workspace, choice, index, workers=workers)
     return counts

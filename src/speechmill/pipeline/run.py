@@ -140,10 +140,11 @@ def finish_corpus(
 ) -> dict[str, StageCount]:
     """Do the corpus scope. What turns out to be lost or broken on the way is made again first, once."""
     asked = Asked(corpus.filter, corpus.deduplicate, corpus.splits, corpus.speakers)
+    workers = min(engine.workers, os.cpu_count() or 1)  # exports are written here, whatever the engine
     nodes_of_run, mended = recorder.plan.nodes, set[Path | None]()
     while True:
         try:
-            return finish.corpus_scope(recorder, nodes_of_run, sources, asked, corpus.export)
+            return finish.corpus_scope(recorder, nodes_of_run, sources, asked, corpus.export, workers)
         except (LostAudio, StaleStates) as error:
             path = error.path if isinstance(error, LostAudio) else None
             if path in mended:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,11 +18,12 @@ from speechmill.exporters._attribution import write_attribution
 from speechmill.exporters._kept import score_names
 from speechmill.pipeline import card
 from speechmill.pipeline.export import commit
+from speechmill.pipeline.export.crew import write_all
 from speechmill.pipeline.export.limits import limits_of
 from speechmill.pipeline.export.marker import Export, FileRecord, ShardRecord, read_marker, write_marker
 from speechmill.pipeline.export.membership import Members, assign, members_of
 from speechmill.pipeline.export.partial import Partial
-from speechmill.pipeline.export.shards import Job, file_record, file_records, recordings_of, write_shard
+from speechmill.pipeline.export.shards import Job, file_record, file_records, recordings_of
 from speechmill.pipeline.plan import choice_identity
 from speechmill.pipeline.versions import Shelf
 from speechmill.store.contents import read_contents
@@ -137,18 +138,12 @@ def _written(root: Path, order: Order, todo: Todo, partial: Partial, stays: Iter
             records[members.name] = record
         else:
             jobs.append((members, wanted))
-    for folder, record in _done(root, order, partial, jobs):
-        partial.finish(folder, record)
+    workers = min(order.workers, len(jobs))
+    some = (Job(members, wanted, partial.begin()) for members, wanted in jobs)
+    for job, record in write_all(root, order.choice, some, max(workers, 1)):
+        partial.finish(job.folder, record)
         records[record.name] = record
     return records
-
-
-def _done(
-    root: Path, order: Order, partial: Partial, jobs: Sequence[tuple[Members, str]]
-) -> Iterator[tuple[Path, ShardRecord]]:
-    for members, wanted in jobs:
-        job = Job(members, wanted, partial.begin())
-        yield job.folder, write_shard(root, order.choice, job)
 
 
 def _describe(dataset: Dataset, order: Order, shards: Sequence[ShardRecord], whole: Path) -> list[FileRecord]:
