@@ -8,7 +8,7 @@ They take effect with the next run; `stages.corrections` applies them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -62,20 +62,38 @@ def import_files(
 
     recording: id or file name of the recording they are of; None: the files' own names tell, or columns in them.
     """
+    read_of = [(path, *read(path, tier)) for path in files]
+    recordings = list(Dataset(Workspace.open(root).root).recordings().values())
+    rows = [
+        (path, [(said, _recording(path, said, recordings, recording, media)) for said in found])
+        for path, found, media in read_of
+    ]
+    return _log(root, rows, who)
+
+
+def import_said(root: Path, label: Path, said: Sequence[Said], *, who: str) -> Imported:
+    """Log what is said of segments by their ids, as if it were read from a file of that name.
+
+    Raises FormatError where the dataset has no such segment: then nothing is logged.
+    """
+    recordings = list(Dataset(Workspace.open(root).root).recordings().values())
+    rows = [(one, _recording(label, one, recordings, None, ())) for one in said]
+    (imported,) = _log(root, [(label, rows)], who)
+    return imported
+
+
+def _log(root: Path, rows: Sequence[tuple[Path, Sequence[tuple[Said, Recording]]]], who: str) -> list[Imported]:
+    """Compare what files say with the dataset, and log what differs; all of it or nothing."""
     dataset = Dataset(Workspace.open(root).root)
-    recordings = list(dataset.recordings().values())
-    rows: list[list[tuple[Said, Recording]]] = []
-    for path in files:
-        found, media = read(path, tier)
-        rows.append([(said, _recording(path, said, recordings, recording, media)) for said in found])
     standing = corrections.standing(corrections.log(Workspace.open(root).corrections))
-    wanted = {of.id: _Known(of, [], _waiting(of, standing)) for row in rows for _said, of in row}
+    wanted = {of.id: _Known(of, [], _waiting(of, standing)) for _path, row in rows for _said, of in row}
     for segment in dataset.segments(kept=False):
         if segment.recording_id in wanted:
             wanted[segment.recording_id].segments.append(segment)
     results, entries = [], []
-    for path, row in zip(files, rows, strict=True):
-        imported, made = _import(path, [(said, wanted[of.id]) for said, of in row], who)
+    there = {entry.correction.id for entry in standing if entry.correction is not None}
+    for path, row in rows:
+        imported, made = _import(path, [(said, wanted[of.id]) for said, of in row], who, there)
         results.append(imported)
         entries += made
     if entries:
@@ -97,12 +115,18 @@ def drop(root: Path, ids: Sequence[str], *, who: str) -> None:
     corrections.append(folder, [Entry(corrections.now(), who, dropped=name) for name in ids])
 
 
-def _import(path: Path, rows: Sequence[tuple[Said, _Known]], who: str) -> tuple[Imported, list[Entry]]:
+def _import(
+    path: Path, rows: Sequence[tuple[Said, _Known]], who: str, there: Collection[str]
+) -> tuple[Imported, list[Entry]]:
+    """Return what came of a file, and its lines of the log. there: ids of corrections that count already."""
     imported = Imported(str(path), notes=[])
     entries = []
     for said, of in rows:
         for found in _compared(path, said, of, imported):
             placed = corrections.named(of.recording.sha256, found)
+            if placed.id in there:
+                imported.unchanged += 1
+                continue
             entries.append(Entry(corrections.now(), who, str(path), of.recording.sha256, of.recording.id, placed))
     imported.corrections = len(entries)
     return imported, entries
