@@ -8,8 +8,6 @@ for a field of the cuts.
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,10 @@ import msgspec
 
 from speechmill.core.types import Recording, Segment
 from speechmill.exporters import Shard
-from speechmill.exporters._clips import Container, clip, encode
+from speechmill.exporters._clips import Container, clips_of
 from speechmill.exporters._kept import SAMPLING_RATE
 from speechmill.exporters._lines import gzipped, write_json
+from speechmill.exporters._tar import Tar
 
 Supervision = Callable[[Recording, Segment, float], dict[str, Any]]  # of a segment that lasts so many seconds
 
@@ -32,23 +31,17 @@ def write_shar(shard: Shard, folder: Path, container: Container, supervision: Su
     split.mkdir(parents=True, exist_ok=True)
     with (
         gzipped(split / f"cuts.{number:06d}.jsonl.gz") as cuts,
-        tarfile.open(split / f"recording.{number:06d}.tar", "w") as tar,
+        Tar(split / f"recording.{number:06d}.tar") as tar,
     ):
         for row in shard.rows():
-            for segment in row.segments:
-                samples = clip(shard.dataset, row.recording, segment)
-                said = supervision(row.recording, segment, len(samples) / SAMPLING_RATE)
-                held = _placeholder(row.recording, said["channel"], len(samples))
-                _add(tar, f"{segment.id}.{container}", encode(samples, container))
-                _add(tar, f"{segment.id}.json", msgspec.json.encode(held))
-                write_json(cuts, _cut(said, held))
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    """Add a file of no date and nobody's."""
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    tar.addfile(member, io.BytesIO(content))
+            with clips_of(shard.dataset, row.recording) as cut:
+                for segment in row.segments:
+                    num_samples = cut.num_samples(segment)
+                    said = supervision(row.recording, segment, num_samples / SAMPLING_RATE)
+                    held = _placeholder(row.recording, said["channel"], num_samples)
+                    tar.add(f"{segment.id}.{container}", cut.file(segment, container))
+                    tar.add(f"{segment.id}.json", msgspec.json.encode(held))
+                    write_json(cuts, _cut(said, held))
 
 
 def _placeholder(recording: Recording, channel: int, num_samples: int) -> dict[str, Any]:

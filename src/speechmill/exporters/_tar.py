@@ -7,6 +7,7 @@ Written by hand, for a header takes Python's tarfile as long as cutting a clip d
 from __future__ import annotations
 
 import hashlib
+import tarfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,8 +42,10 @@ class Tar:
 
 
 def _header(name: bytes, size: int) -> bytes:
-    if len(name) > _NAME_BYTES or size > _LARGEST:
-        raise ValueError(f"{name!r} of {size} bytes is more than a tar archive takes")
+    if len(name) > _NAME_BYTES or size > _LARGEST:  # for those POSIX has extended headers, one more block or three
+        member = tarfile.TarInfo(name.decode())
+        member.size = size
+        return member.tobuf(tarfile.PAX_FORMAT)
     owner = b"0000644\0" + b"0000000\0" * 2
     before = name.ljust(_NAME_BYTES, b"\0") + owner + b"%011o\0" % size + b"00000000000\0"
     after = (b"0" + bytes(100) + b"ustar\x0000").ljust(_BLOCK - 156, b"\0")

@@ -29,12 +29,11 @@ from speechmill.core.stage import Context
 from speechmill.core.types import Recording, Segment
 from speechmill.exporters import About, Shard, Written
 from speechmill.exporters._attribution import rights_of
-from speechmill.exporters._clips import clip, encode
+from speechmill.exporters._clips import Clips, clips_of
 from speechmill.exporters._counts import Counts, write_counts
 from speechmill.exporters._kept import SAMPLING_RATE, language_of
 from speechmill.exporters._lines import part, parts, read_json, splits_of, write_json
 from speechmill.exporters._names import one_line
-from speechmill.store.dataset import Dataset
 from speechmill.text.spoken import spoken
 
 VERSION = "1"
@@ -68,17 +67,18 @@ class Backend:
         without = changed = 0
         with part(folder, shard.name, "rows").open("wb") as rows:
             for row in shard.rows():
-                for segment in row.segments:
-                    if self._config.layout == "table":
-                        write_json(rows, self._row(shard, row.recording, segment, folder))
-                        continue
-                    text = one_line((segment.text or "").replace("|", " "))
-                    without += not text
-                    changed += bool(text) and text != segment.text
-                    if text:
-                        self._clip(shard.dataset, row.recording, segment, folder / f"wavs/{segment.id}.wav")
-                        normalised = written_out(text, language_of(row.recording, segment))
-                        write_json(rows, [segment.id, text, normalised])
+                with clips_of(shard.dataset, row.recording) as cut:
+                    for segment in row.segments:
+                        if self._config.layout == "table":
+                            write_json(rows, self._row(shard, row.recording, segment, cut, folder))
+                            continue
+                        text = one_line((segment.text or "").replace("|", " "))
+                        without += not text
+                        changed += bool(text) and text != segment.text
+                        if text:
+                            _write_clip(cut, segment, folder / f"wavs/{segment.id}.wav")
+                            normalised = written_out(text, language_of(row.recording, segment))
+                            write_json(rows, [segment.id, text, normalised])
         return Counts(without_text=without, text_changed=changed)
 
     def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
@@ -106,7 +106,7 @@ class Backend:
             is_formula = self._config.spreadsheet and isinstance(value, str) and value.startswith(_FORMULA)
             yield f"'{value}" if is_formula else value
 
-    def _row(self, shard: Shard, recording: Recording, segment: Segment, folder: Path) -> dict[str, Any]:
+    def _row(self, shard: Shard, recording: Recording, segment: Segment, cut: Clips, folder: Path) -> dict[str, Any]:
         # A folder for each recording: a million files in one folder are slow to list.
         path = f"audio/{recording.id}/{segment.id}.{self._config.audio}"
         rights = rights_of(recording)
@@ -116,7 +116,7 @@ class Backend:
             "text": segment.text,
             "speaker": segment.speaker,
             "language": language_of(recording, segment),
-            "duration": self._clip(shard.dataset, recording, segment, folder / path),
+            "duration": _write_clip(cut, segment, folder / path),
             "split": shard.split,
             "recording": recording.id,
             "start": segment.start,
@@ -125,12 +125,12 @@ class Backend:
             "attribution": rights.attribution,
         }
 
-    def _clip(self, dataset: Dataset, recording: Recording, segment: Segment, path: Path) -> float:
-        """Write a segment's audio; return its seconds."""
-        samples = clip(dataset, recording, segment)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(samples, "wav" if path.suffix == ".wav" else "flac"))
-        return len(samples) / SAMPLING_RATE
+
+def _write_clip(cut: Clips, segment: Segment, path: Path) -> float:
+    """Write a segment's audio; return its seconds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cut.file(segment, "wav" if path.suffix == ".wav" else "flac"))
+    return cut.num_samples(segment) / SAMPLING_RATE
 
 
 def written_out(text: str, language: str | None) -> str:

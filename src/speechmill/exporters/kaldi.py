@@ -31,7 +31,7 @@ from speechmill.core.stage import Context
 from speechmill.core.timebase import on_millisecond
 from speechmill.core.types import Recording, Segment
 from speechmill.exporters import PARTS, About, Row, Shard, Written
-from speechmill.exporters._clips import clip, encode
+from speechmill.exporters._clips import Clips, clips_of
 from speechmill.exporters._counts import Counts, write_counts
 from speechmill.exporters._kept import SAMPLING_RATE, channel_of, language_of
 from speechmill.exporters._lines import merged, part, parts, splits_of
@@ -84,16 +84,17 @@ class Backend:
         without = changed = 0
         for row in shard.rows():
             whole = self._whole(shard.dataset, row, folder) if self._config.layout == "segments" else {}
-            for segment in row.segments:
-                plain = one_line(segment.text)
-                text = one_line(_SYMBOL.sub(lambda match: "# 0" if match[0] == "#0" else " ", plain))
-                changed += text != plain
-                if not text:
-                    without += 1
-                elif whole:
-                    found.append(_in_recording(row.recording, segment, text, whole))
-                else:
-                    found.append(self._clipped(shard.dataset, row.recording, segment, text, folder))
+            with clips_of(shard.dataset, row.recording) as cut:
+                for segment in row.segments:
+                    plain = one_line(segment.text)
+                    text = one_line(_SYMBOL.sub(lambda match: "# 0" if match[0] == "#0" else " ", plain))
+                    changed += text != plain
+                    if not text:
+                        without += 1
+                    elif whole:
+                        found.append(_in_recording(row.recording, segment, text, whole))
+                    else:
+                        found.append(self._clipped(cut, row.recording, segment, text, folder))
         lines = sorted("\t".join(_fields(one)).encode() + b"\n" for one in found)
         part(folder, shard.name, "utterances").write_bytes(b"".join(lines))
         return Counts(without_text=without, text_changed=changed)
@@ -105,13 +106,12 @@ class Backend:
             _write_folder(folder / split, map(_parsed, lines), self._config)
         write_counts(folder, shards)
 
-    def _clipped(self, dataset: Dataset, recording: Recording, segment: Segment, text: str, folder: Path) -> _Utterance:
+    def _clipped(self, cut: Clips, recording: Recording, segment: Segment, text: str, folder: Path) -> _Utterance:
         """Write a segment's clip; return its line."""
-        samples = clip(dataset, recording, segment)
         path = f"audio/{recording.id}/{segment.id}.{self._config.audio}"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(encode(samples, self._config.audio))
-        duration = _seconds(len(samples) / SAMPLING_RATE)
+        (folder / path).write_bytes(cut.file(segment, self._config.audio))
+        duration = _seconds(cut.num_samples(segment) / SAMPLING_RATE)
         name, speaker = _ids(segment)
         language = language_of(recording, segment) or "und"
         return _Utterance(name, speaker, name, _seconds(0.0), duration, duration, language, path, duration, text)

@@ -25,7 +25,7 @@ from speechmill.core.stage import Context
 from speechmill.core.timebase import tick
 from speechmill.core.types import Recording, Segment, Word
 from speechmill.exporters import About, Row, Shard, Written
-from speechmill.exporters._clips import clip, encode
+from speechmill.exporters._clips import clips_of
 from speechmill.exporters._counts import Counts, write_counts
 from speechmill.exporters._kept import channel_of
 from speechmill.exporters._names import one_line, safe_name
@@ -73,12 +73,12 @@ class Backend:
         write_counts(folder, shards)
 
     def _write_clips(self, dataset: Dataset, row: Row, said: Sequence[tuple[Segment, str]], folder: Path) -> None:
-        for segment, text in said:
-            place = folder / _speaker(row.recording, segment)
-            place.mkdir(parents=True, exist_ok=True)
-            samples = clip(dataset, row.recording, segment)
-            (place / f"{segment.id}.{self._config.audio}").write_bytes(encode(samples, self._config.audio))
-            (place / f"{segment.id}.lab").write_text(f"{text}\n", encoding="utf-8", newline="\n")
+        with clips_of(dataset, row.recording) as cut:
+            for segment, text in said:
+                place = folder / _speaker(row.recording, segment)
+                place.mkdir(parents=True, exist_ok=True)
+                (place / f"{segment.id}.{self._config.audio}").write_bytes(cut.file(segment, self._config.audio))
+                (place / f"{segment.id}.lab").write_text(f"{text}\n", encoding="utf-8", newline="\n")
 
     def _write_whole(self, dataset: Dataset, row: Row, said: Sequence[tuple[Segment, str]], folder: Path) -> None:
         """Write the channels in which something is said, each with its tiers."""
