@@ -85,21 +85,29 @@ def _sweep(path: Path, asked: Any, scores: tuple[str, ...], column: str, as_json
 
 
 def _print(place: Any, index: Any, as_json: bool) -> None:
-    from speechmill.formats.manifest import read_parquet
+    from speechmill.pipeline.decide import notes_of
     from speechmill.pipeline.filter import funnel
+    from speechmill.pipeline.reasons import labelled, split_hours
     from speechmill.pipeline.segment_columns import SegmentColumns
 
+    path = index.decisions_path(place)
     durations = SegmentColumns(index.segments_path(place)).numbers("duration")
-    found = funnel(durations, read_parquet(index.decisions_path(place), ["drops"])["drops"])
+    decided = SegmentColumns(path)
+    found = funnel(durations, decided.drops())
+    splits, notes = split_hours(durations, decided.coded("split")), notes_of(path)
     if as_json:
-        _json({"decisions": str(index.decisions_path(place)), "rules": index.rules, "funnel": found})
+        _json({"decisions": str(path), "rules": index.rules, "funnel": found, "splits": splits, "notes": notes})
         return
     click.echo(
         f"kept {found.kept_hours:.4f} h of {found.segments_hours:.4f} h, {found.kept} of {found.segments} segments"
     )
+    if len(splits) > 1:
+        click.echo("  " + ", ".join(f"{hours:.4f} h {name}" for name, hours in splits.items()))
     for loss in found.losses:
-        click.echo(f"  {loss.hours:.4f} h dropped by {loss.rule} ({loss.only_hours:.4f} h by it alone)")
-    click.echo(f"decisions {index.decisions_path(place)}")
+        click.echo(f"  {loss.hours:.4f} h dropped by {labelled(loss.rule)} ({loss.only_hours:.4f} h by it alone)")
+    click.echo(f"decisions {path}")
+    for note in notes:
+        click.echo(f"warning: {note}", err=True)
 
 
 def _json(value: Any) -> None:

@@ -123,6 +123,7 @@ def _funnel(found: Overview) -> None:
         ("speech", hours(found.speech_h * 3600), ""),
         ("segments", hours(found.segment_h * 3600), f"{found.segments}"),
         ("kept", hours(found.kept_h * 3600), f"{found.segments_kept}"),
+        *((f"  for {name}", hours(kept * 3600), "") for name, kept in found.splits.items() if len(found.splits) > 1),
         *((f"dropped by {rule}", hours(lost * 3600), "") for rule, lost in found.dropped.items()),
     ]
     print_table("", ("", "h:mm:ss", "segments"), rows)

@@ -12,9 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from speechmill.core.errors import ConfigError
+from speechmill.core.types import SPLITS
 from speechmill.formats.manifest import read_parquet
 from speechmill.pipeline.events import read_events
+from speechmill.pipeline.reasons import meaning
 from speechmill.pipeline.refilter import read_index
+from speechmill.store import assigned
 from speechmill.store.workspace import Workspace
 
 
@@ -26,7 +29,7 @@ def explain(root: Path, name: str) -> list[str]:
     recording = _find(workspace.dataset / "recordings.parquet", segment["recording_id"] if segment else name)
     if recording is None:
         raise ConfigError(f"{root} has no segment or recording {name!r}; ids stand in dataset/segments.parquet")
-    lines = [*_recording(recording), *_history(workspace, recording["id"])]
+    lines = [*_recording(recording), *_split(workspace, recording), *_history(workspace, recording["id"])]
     if segment is not None:
         lines += [*_segment(segment), *_models(workspace, index.run), *_verdict(segment, index.rules)]
     return lines
@@ -98,7 +101,7 @@ def _models(workspace: Workspace, run: str) -> Iterator[str]:
 
 
 def _verdict(row: dict[str, Any], rules: tuple[str, ...]) -> Iterator[str]:
-    yield "kept" if not row["drops"] else "dropped"
+    yield f"kept, for {row['split'] or 'no split'}" if not row["drops"] else "dropped"
     dropped = {drop["rule"]: drop for drop in row["drops"]}
     for rule in rules:
         drop = dropped.get(rule)
@@ -108,3 +111,21 @@ def _verdict(row: dict[str, Any], rules: tuple[str, ...]) -> Iterator[str]:
             yield f"  dropped by    {rule}: there is no value"
         else:
             yield f"  dropped by    {rule}: it is {drop['value']:.4g}"
+    for drop in row["drops"]:
+        if meaning(drop["rule"]) is not None:
+            yield f"  dropped as    {drop['rule']}: {_in_words(drop, row['duplicate_of'])}"
+
+
+def _in_words(drop: dict[str, Any], duplicate_of: str | None) -> str:
+    """Say why something that is no rule dropped a segment, and in whose place."""
+    text = meaning(drop["rule"]) or ""
+    if drop["value"] is not None:
+        text += f"; similarity {drop['value']:.3g}, and {drop['threshold']:.3g} is too much"
+    return f"{text}; kept is {duplicate_of}" if duplicate_of and drop["rule"].startswith("duplicate-") else text
+
+
+def _split(workspace: Workspace, recording: dict[str, Any]) -> Iterator[str]:
+    """Say of which split a recording is remembered to be."""
+    split = assigned.read(workspace.splits).of("recording").get(recording["sha256"])
+    if split is not None:
+        yield f"  split         {SPLITS[split]}, and it stays there"

@@ -157,8 +157,7 @@ def _labels(
     columns: SegmentColumns, kept: _Kept, recordings: Sequence[dict[str, Any]]
 ) -> Iterator[tuple[tuple[str, str], str, str]]:
     speaker = columns.coded("speaker")
-    spoken = np.stack([kept.recordings, kept.splits, speaker.codes[kept.rows]], axis=1)
-    for place, split, who in np.unique(spoken[kept.splits >= 0], axis=0).tolist():
+    for place, split, who in _combinations(kept, speaker.codes[kept.rows]):
         name = recordings[place]["id"]
         if who >= 0 and not speaker.values[who].startswith(f"{name}#"):
             yield ("speaker", speaker.values[who]), kept.names[split], name
@@ -174,11 +173,17 @@ def _labels(
             yield ("channel", f"{row['origin']}: {author}"), of, row["id"]
 
 
-def _pairs(kept: _Kept) -> list[list[int]]:
+def _combinations(kept: _Kept, other: Indices) -> list[tuple[int, int, int]]:
+    """Return each recording, split and code of another column (-1: none) that go together in a kept segment."""
+    many, splits = int(other.max(initial=-1)) + 2, len(kept.names)
+    together = ((kept.recordings * splits + kept.splits) * many + other + 1)[kept.splits >= 0]
+    found = np.unique(together).tolist()
+    return [(one // many // splits, one // many % splits, one % many - 1) for one in found]
+
+
+def _pairs(kept: _Kept) -> list[tuple[int, int]]:
     """Return each recording and split that go together in a kept segment."""
-    both = np.stack([kept.recordings, kept.splits], axis=1)[kept.splits >= 0]
-    pairs: list[list[int]] = np.unique(both, axis=0).tolist()
-    return pairs
+    return [(place, split) for place, split, _none in _combinations(kept, np.full(len(kept.rows), -1))]
 
 
 def _moved(workspace: Workspace, kept: _Kept, recordings: Sequence[dict[str, Any]]) -> Iterator[Leak]:

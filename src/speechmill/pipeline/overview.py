@@ -14,7 +14,9 @@ from speechmill.core.errors import WorkspaceError
 from speechmill.core.groups import RECORDINGS_AT_ONCE
 from speechmill.formats.manifest import check_version
 from speechmill.pipeline import filter as filters
+from speechmill.pipeline.decide import notes_of
 from speechmill.pipeline.events import FailedItem, StageCount, Summary, read_summary
+from speechmill.pipeline.reasons import split_hours
 from speechmill.pipeline.refilter import read_index
 from speechmill.pipeline.segment_columns import SegmentColumns
 from speechmill.store.made import Made, read_made
@@ -44,6 +46,7 @@ class Overview(Struct):
     segments_kept: int = 0
     segment_h: float = 0.0
     kept_h: float = 0.0
+    splits: dict[str, float] = {}  # train, dev, test -> hours kept
     dropped: dict[str, float] = {}  # rule -> hours that it drops
     stages: dict[str, StageCount] = {}
     failures: list[FailedItem] = []
@@ -106,13 +109,17 @@ def _live(folder: Path) -> Summary:
 
 def _add_dataset(found: Overview, workspace: Workspace) -> None:
     try:
-        read_index(workspace)
+        index = read_index(workspace)
     except WorkspaceError:
         return
     columns = SegmentColumns(workspace.dataset / "segments.parquet")
     funnel = filters.funnel(columns.numbers("duration"), columns.drops())
     found.segments, found.segments_kept = funnel.segments, funnel.kept
     found.segment_h, found.kept_h = round(funnel.segments_hours, 4), round(funnel.kept_hours, 4)
+    if columns.has("split"):
+        hours = split_hours(columns.numbers("duration"), columns.coded("split"))
+        found.splits = {name: round(amount, 4) for name, amount in hours.items()}
+    found.warnings = [*found.warnings, *notes_of(index.decisions_path(workspace))]
     found.dropped = {loss.rule: round(loss.hours, 4) for loss in funnel.losses}
     speech_s = 0.0
     for row in _rows(workspace.dataset / "recordings.parquet"):

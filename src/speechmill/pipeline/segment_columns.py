@@ -39,7 +39,7 @@ class SegmentColumns:
             raise FormatError(f"{path}: not a readable Parquet file ({error})") from error
         self._schema = footer.schema.to_arrow_schema()
         check_version(path, self._schema)
-        coded = [name for name in _CODED if name in self._schema.names]  # a table has no split yet
+        coded = [name for name in _CODED if self.has(name)]  # a table has no split yet
         self.file = pq.ParquetFile(path, metadata=footer, read_dictionary=coded)
         self._numbers: dict[str, Floats] = {}
         self._coded: dict[str, Coded] = {}
@@ -55,6 +55,10 @@ class SegmentColumns:
         if "scores" not in self._schema.names:
             return ()
         return tuple(field.name for field in self._schema.field("scores").type)
+
+    def has(self, name: str) -> bool:
+        """Tell whether the table has a column."""
+        return name in self._schema.names
 
     def numbers(self, name: str) -> Floats:
         """Return (num_rows,) float64, NaN where missing. Raises KeyError for a name that the table lacks."""

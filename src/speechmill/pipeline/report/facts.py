@@ -20,7 +20,8 @@ from speechmill.core.errors import WorkspaceError
 from speechmill.pipeline.arrow_numpy import integers, offsets_of
 from speechmill.pipeline.events import EventFiles, FailedItem, Summary, read_summary
 from speechmill.pipeline.expressions import Floats, Truths, names_in
-from speechmill.pipeline.filter import TAKEN_DOWN, Funnel, Point, curve, drop_codes, funnel, round_thresholds
+from speechmill.pipeline.filter import Funnel, Point, curve, drop_codes, funnel, round_thresholds
+from speechmill.pipeline.reasons import meaning
 from speechmill.pipeline.refilter import read_index
 from speechmill.pipeline.report.recordings import Recordings
 from speechmill.pipeline.scores import Score, describe
@@ -196,7 +197,7 @@ class _Segments:
 
     def _kept_but_for(self, column: str) -> Truths:
         """Tell which rows are kept by every rule that doesn't read a column."""
-        reads = np.array([rule != TAKEN_DOWN and column in names_in(rule) for rule in self.rules], dtype=bool)
+        reads = np.array([meaning(rule) is None and column in names_in(rule) for rule in self.rules], dtype=bool)
         if not reads.any():
             return self.kept
         rows = np.repeat(np.arange(len(self.counts)), self.counts)
@@ -208,12 +209,21 @@ class _Segments:
         rows = np.append(recordings.places(coded.values), -1)[coded.codes]
         rights = zip(recordings.rights("licence"), recordings.rights("state"), strict=True)
         licences = [licence or state or "unstated" for licence, state in rights]
-        return {
+        return self._splits() | {
             "speaker": self._own_or_recordings("speaker", recordings.column("speaker"), rows),
             "language": self._own_or_recordings("language", recordings.column("language"), rows),
             "source": self._grouped(*_labelled(recordings.column("origin"), rows)),
             "licence": self._grouped(*_labelled(licences, rows)),
         }
+
+    def _splits(self) -> dict[str, tuple[Group, ...]]:
+        """Hours by split, where there is more than one; what is dropped is of none."""
+        if not self.columns.has("split"):
+            return {}
+        coded = self.columns.coded("split")
+        used = np.unique(coded.codes[coded.codes >= 0])
+        codes = np.where(coded.codes < 0, len(coded.values), coded.codes)
+        return {"split": self._grouped(codes, [*coded.values, "none"])} if len(used) > 1 else {}
 
     def _own_or_recordings(self, name: str, fallback: list[str | None], rows: NDArray[np.int64]) -> tuple[Group, ...]:
         own = self.columns.coded(name)

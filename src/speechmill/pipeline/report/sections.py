@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from speechmill.pipeline.expressions import thresholds_of
 from speechmill.pipeline.filter import Loss
+from speechmill.pipeline.reasons import meaning
 from speechmill.pipeline.report import charts
 from speechmill.pipeline.report.cards import cards
 from speechmill.pipeline.report.facts import Distribution, Facts, Group
@@ -165,7 +166,7 @@ def _losses(facts: Facts) -> Html | None:
     most = losses[0].hours or 1.0
     rows = [
         [
-            tag("code", loss.rule),
+            _rule(loss.rule),
             _bar([(loss.only_hours, ""), (loss.hours - loss.only_hours, "shared")], most, "thin"),
             duration(loss.hours),
             f"{loss.segments:,}",
@@ -177,6 +178,11 @@ def _losses(facts: Facts) -> Html | None:
     caption = "Dropped by rule. A segment may break several; \u201conly it\u201d is what no other rule drops."
     heads = ["Rule", "", "Hours", "Segments", "Only it: hours", "Only it: segments"]
     return _table(caption, heads, rows, numeric=(2, 3, 4, 5), wide=1)
+
+
+def _rule(rule: str) -> Html:
+    words = meaning(rule)
+    return tag("span", tag("code", rule), f": {words}") if words else tag("code", rule)
 
 
 def _curves(facts: Facts) -> Html | None:
@@ -212,7 +218,7 @@ def _curve(facts: Facts, found: Distribution) -> Html:
 
 
 def _thresholds(facts: Facts, found: Distribution) -> list[float]:
-    return sorted({value for rule in facts.rules for value in thresholds_of(rule, found.name)})
+    return sorted({value for rule in facts.rules if meaning(rule) is None for value in thresholds_of(rule, found.name)})
 
 
 def _histograms(facts: Facts) -> Html | None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real run with splits: its export fails where somebody planted a leak, and the one before stays as it was."""
+"""A real run with splits: what is shown of them; a planted leak fails the export, and the one before stays."""
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pyarrow as pa
@@ -11,6 +12,8 @@ import pytest
 
 from speechmill import api
 from speechmill.core.errors import LeakFound
+from speechmill.pipeline.explain import explain
+from speechmill.pipeline.overview import overview
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +73,37 @@ def contents(folder):
 def test_the_run_shares_out_all_four(out):
     splits = pq.read_table(out / "dataset" / "segments.parquet")["split"].to_pylist()
     assert sorted(set(splits)) == ["dev", "test", "train"]
+
+
+def test_hours_per_split_are_shown(out, speechmill):
+    splits = json.loads(speechmill("filter", out, "--json").stdout)["splits"]
+    assert list(splits) == ["train", "dev", "test"]
+    assert sum(splits.values()) == pytest.approx((2.0 + 2.25 + 2.5 + 2.75) / 3600)
+    found = overview(out)
+    assert found.splits == {name: round(hours, 4) for name, hours in splits.items()}
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert "By split, 3" in report
+
+
+def test_a_segment_is_explained_with_its_split_and_what_dropped_it(out):
+    api.filter(out, ["num_chars >= 37"])
+    rows = pq.read_table(out / "dataset" / "segments.parquet").to_pylist()
+    kept = next(row for row in rows if not row["drops"])
+    lines = explain(out, kept["id"])
+    assert f"kept, for {kept['split']}" in lines
+    assert f"  split         {kept['split']}, and it stays there" in lines
+    dropped = [
+        {"rule": "duplicate-text", "value": 0.91, "threshold": 0.8},
+        {"rule": "between-splits", "value": None, "threshold": None},
+    ]
+    alter(out, "segments", "drops", lambda row: dropped if row["id"] == kept["id"] else row["drops"])
+    alter(out, "segments", "duplicate_of", lambda row: "other-1" if row["id"] == kept["id"] else None)
+    lines = explain(out, kept["id"])
+    assert lines[-2:] == [
+        "  dropped as    duplicate-text: says what another segment says, which is kept; similarity 0.91, and 0.8 is "
+        "too much; kept is other-1",
+        "  dropped as    between-splits: its recording has speakers, a channel or sound of two splits",
+    ]
 
 
 def test_a_planted_speaker_fails_the_command_and_leaves_the_export_before(out, speechmill):
