@@ -62,7 +62,7 @@ def read_marker(folder: Path) -> Export | None:
     """Return what an export says of itself; None where there is none, or none that can be read."""
     try:
         return msgspec.json.decode((folder / EXPORT_MARKER).read_bytes(), type=Export)
-    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, RecursionError):
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

@@ -38,6 +38,13 @@ class Blobs(Protocol):
         """
         ...
 
+    def copy(self, source: str, key: str) -> bool:
+        """Give the content of an object another key too, inside the store. False where that key is there already.
+
+        Raises BlobError, a permanent one where there is no such object.
+        """
+        ...
+
     def get(self, key: str, path: Path) -> None:
         """Copy an object into a file, atomically. Raises BlobError, also where it isn't what its key says."""
         ...

@@ -44,6 +44,16 @@ class FolderBlobs:
                 _check(path, _copy(path, temporary), sha256)
         return True
 
+    def copy(self, source: str, key: str) -> bool:
+        target = self._path(key)
+        with _failures(target):
+            if target.exists():
+                return False
+            _make_folder(target.parent)
+            with atomic(target) as temporary:
+                _copy(self._path(source), temporary)
+        return True
+
     def get(self, key: str, path: Path) -> None:
         source = self._path(key)
         with _failures(source), atomic(path) as temporary:

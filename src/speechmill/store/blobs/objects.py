@@ -136,6 +136,11 @@ class ObjectBlobs:
                 return False
         return True
 
+    def copy(self, source: str, key: str) -> bool:
+        check_key(source)
+        check_key(key)
+        return self._copied(source, key)
+
     def get(self, key: str, path: Path) -> None:
         check_key(key)
         state = hashlib.sha256()
