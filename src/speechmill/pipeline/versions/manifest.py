@@ -93,6 +93,13 @@ class Counts(Struct, frozen=True):
     losses: tuple[Loss, ...]  # by reason
 
 
+class Purged(Struct, frozen=True):
+    """That recordings were taken out of a version, and everything they were known by."""
+
+    certificate: str
+    recordings: int
+
+
 class Manifest(Struct, frozen=True):
     """What a version of the dataset was made of."""
 
@@ -118,6 +125,7 @@ class Manifest(Struct, frozen=True):
     speechmill: str  # that wrote this
     corrections: Set
     takedowns: Set
+    purged: tuple[Purged, ...] = ()
 
 
 class Stretch(Struct, frozen=True):

@@ -99,7 +99,7 @@ class Shelf:
         path = folder / MANIFEST
         try:
             manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-        except (OSError, msgspec.MsgspecError, RecursionError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise WorkspaceError(f"{path} can't be read: {error}. Its folder may be deleted") from error
         place = self._workspace
         return Version(
