@@ -229,7 +229,7 @@ def _connection(address: str) -> Iterator[dict[str, float]]:
     import ray
 
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+        _init(address)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
         raise ConfigError(
             f"no Ray answers at {address} ({error}); start one with: ray start --head, and name auto on its machine, "
@@ -241,3 +241,18 @@ def _connection(address: str) -> Iterator[dict[str, float]]:
         raise SpeechmillError(f"the Ray at {address} is gone ({error}); run the same command again to go on") from None
     finally:
         ray.shutdown()
+
+
+def _init(address: str, tries: int = 3) -> None:
+    """Connect. A head that answers, and is too busy to start what serves a client in Ray's time, is asked again."""
+    import ray
+
+    while True:
+        tries -= 1
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+            return
+        except ConnectionAbortedError:
+            if not tries:
+                raise
+            ray.shutdown()
