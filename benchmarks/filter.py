@@ -32,6 +32,7 @@ from speechmill.formats.manifest import segment_schema, write_rows
 from speechmill.pipeline.decide import Places, decide, write_decisions
 from speechmill.pipeline.filter import rules_from
 from speechmill.pipeline.refilter import Index
+from speechmill.pipeline.table import DECIDED
 from speechmill.store.workspace import Workspace
 
 RULE = "dnsmos_ovrl >= 3.1"
@@ -58,7 +59,8 @@ def write_workspace(root: Path, num_segments: int) -> Path:
     index = Index("bench", "bench", "none", (), None, SCORES)
     write_bytes(workspace.dataset / "index.json", msgspec.json.encode(index))
     schema = segment_schema(SCORES)
-    schema = schema.remove(schema.get_field_index("drops"))
+    for decided in DECIDED:
+        schema = schema.remove(schema.get_field_index(decided))
     path = root / "tables" / "segments-bench.parquet"
     path.parent.mkdir()
     generator = np.random.default_rng(0)
@@ -100,6 +102,7 @@ def made_up(generator: np.random.Generator, first: int, count: int, schema: pa.S
         "phones": pa.array([[]] * count, schema.field("phones").type),
         "scores": pa.StructArray.from_arrays([pa.array(one, from_pandas=True) for one in quality], names=list(SCORES)),
         "gaps": pa.array([[]] * count, schema.field("gaps").type),
+        "corrected": pa.array([[]] * count, schema.field("corrected").type),
     }
     arrays = [one if isinstance(one, pa.Array) else pa.array(one) for one in columns.values()]
     return pa.table(arrays, names=list(columns)).select(schema.names).cast(schema)
