@@ -8,7 +8,6 @@ from typing import Any
 
 from speechmill.core import registry
 from speechmill.core.registry import Choice
-from speechmill.core.stage import Context
 from speechmill.pipeline.export.engine import Order, make
 from speechmill.store.dataset import Dataset
 
@@ -20,12 +19,4 @@ def export_whole(name: str, dataset: Dataset, folder: Path, config: Any = None) 
     """
     module: Any = registry.require("exporters", name)
     chosen = module.Config() if config is None else config
-    if hasattr(module.Backend, "export"):  # not ported yet
-        folder.mkdir(parents=True, exist_ok=True)
-        count: int = module.Backend(chosen, Context(dataset.root, no_models)).export(dataset, folder)
-        return count
     return make(dataset.root, folder, Order(Choice("exporters", name, chosen), "corpus")).export.segments
-
-
-def no_models(name: str) -> Path:
-    raise AssertionError(f"an exporter asked for the model {name}")

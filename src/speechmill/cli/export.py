@@ -18,7 +18,7 @@ from speechmill.cli.output import parse_settings
 @click.option("--fresh", is_flag=True, help="Pack all shards anew, and give their numbers again.")
 @click.option("--to", metavar="ADDRESS", help="Then send it: s3://bucket/prefix, or a folder.")
 @click.option(
-    "--keep", type=click.IntRange(min=1), metavar="N", help="Of what was sent: the last N versions; else all."
+    "--keep", type=click.IntRange(min=1), metavar="N", help="Versions that stay where it is sent; default: all."
 )
 def command(
     workspace: Path,

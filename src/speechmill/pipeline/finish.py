@@ -3,28 +3,21 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-import uuid
 from collections.abc import Sequence
 
 import msgspec
 
-from speechmill import models
-from speechmill.core.files import TEMPORARY, digest
+from speechmill.core.files import digest
 from speechmill.core.registry import Choice
-from speechmill.core.stage import Context
 from speechmill.core.types import Source
 from speechmill.pipeline import table
 from speechmill.pipeline.events import StageCount
-from speechmill.pipeline.export.commit import swap
 from speechmill.pipeline.export.engine import Order, make
-from speechmill.pipeline.export.marker import Export, write_marker
 from speechmill.pipeline.leaks import refuse_leaks
 from speechmill.pipeline.plan import Node, choice_identity
 from speechmill.pipeline.record import Recorder
 from speechmill.pipeline.refilter import Asked, Index, exports_of, materialise, refilter
-from speechmill.store.dataset import Dataset
 from speechmill.store.workspace import Workspace
 
 
@@ -47,10 +40,7 @@ def export(workspace: Workspace, choice: Choice, index: Index, *, workers: int =
     order = Order(
         choice, _name(workspace, index), fingerprint[:16], index.table, index.decisions, index.speakers, workers, fresh
     )
-    if hasattr(choice.module.Backend, "export"):
-        _old_protocol(workspace, order)
-    else:
-        make(workspace.root, workspace.exports / choice.backend, order)
+    make(workspace.root, workspace.exports / choice.backend, order)
     wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
     return StageCount(fingerprint[:16], processed=1, wall_s=round(wall, 3), cpu_s=round(cpu, 3))
 
@@ -62,19 +52,6 @@ def _name(workspace: Workspace, index: Index) -> str:
     except FileNotFoundError:
         return workspace.root.resolve().name
     return str(plan["corpus"].get("name", "corpus"))
-
-
-def _old_protocol(workspace: Workspace, order: Order) -> None:
-    folder = workspace.exports / order.choice.backend
-    staging = workspace.exports / f"{TEMPORARY}{order.choice.backend}-{uuid.uuid4().hex[:8]}"
-    staging.mkdir(parents=True)
-    try:
-        backend = order.choice.module.Backend(order.choice.config, Context(workspace.root, models.path))
-        count = backend.export(Dataset(workspace.root), staging)
-        write_marker(staging, Export(order.fingerprint, order.table, order.decisions, count))
-        swap(staging, folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def corpus_scope(
