@@ -19,6 +19,7 @@ from speechmill.pipeline.reasons import meaning
 from speechmill.pipeline.refilter import read_index
 from speechmill.store import assigned
 from speechmill.store.workspace import Workspace
+from speechmill.text.pii import kinds
 
 
 def explain(root: Path, name: str) -> list[str]:
@@ -88,6 +89,8 @@ def _segment(row: dict[str, Any]) -> Iterator[str]:
         yield f"  corrected     {', '.join(row['corrected'])}; see: speechmill corrections list"
     for name, value in (row["scores"] or {}).items():
         yield f"  {name:<13} {'none' if value is None else f'{value:.3f}'}"
+    if (row["scores"] or {}).get("pii"):
+        yield f"  personal      {', '.join(kinds(row['text'] or '', row['language']))}"
     for stage, reason in row["gaps"].items():
         yield f"  gap           {stage}: {reason}"
 
