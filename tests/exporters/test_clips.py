@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from speechmill.core.errors import AudioError, LostAudio
-from speechmill.exporters._clips import clip, clips_of, encode
+from speechmill.exporters._clips import clips_of, encode
 from speechmill.store.dataset import Dataset
 
 
@@ -46,7 +46,9 @@ def test_each_segment_is_cut_from_its_channel_at_the_sample(dataset: Dataset, co
         first = round(segment.start * 24_000)
         assert rate == 24_000
         assert found.tolist() == whole[first : first + round(segment.duration * 24_000)].tolist()
-        assert clip(dataset, recording, segment).tolist() == found.tolist()
+        with clips_of(dataset, recording, list(dataset.segments())[::-1]) as cut:
+            assert cut.file(segment, container) == content
+            assert cut.samples(segment).tolist() == found.tolist()
         cuts += 1
     assert cuts == 3
 

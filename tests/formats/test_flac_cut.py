@@ -89,7 +89,7 @@ def by_libav(content: bytes) -> np.ndarray:
 @pytest.mark.parametrize("decode", [by_libflac, by_libav])
 def test_a_clip_holds_exactly_its_samples(folder: Path, sound: str, decode: object) -> None:
     with FlacCutter(folder / f"{sound}.flac") as cutter:
-        found = list(cutter.flacs(SPANS))
+        found = [cutter.flac(start, stop) for start, stop in SPANS]
     assert len(found) == len(SPANS)
     for (start, stop), content in zip(SPANS, found, strict=True):
         assert decode(content).tolist() == SOUNDS[sound][start:stop].tolist(), (start, stop)  # type: ignore[operator]
@@ -104,10 +104,12 @@ def test_chance_cuts_hold_their_samples(folder: Path) -> None:
                 assert cutter.pcm(start, stop).tolist() == SOUNDS["murmur"][start:stop].tolist()
 
 
-def test_one_clip_is_the_same_alone_and_among_others(folder: Path) -> None:
+def test_one_clip_is_the_same_alone_and_prepared_with_others(folder: Path) -> None:
     with FlacCutter(folder / "murmur.flac") as cutter:
-        together = list(cutter.flacs(SPANS))
-        assert [cutter.flac(start, stop) for start, stop in SPANS] == together
+        alone = [cutter.flac(start, stop) for start, stop in SPANS]
+        cutter.prepare([*SPANS, *SPANS])
+        assert [cutter.flac(start, stop) for start, stop in reversed(SPANS)] == alone[::-1]
+        assert by_libflac(cutter.flac(7, 5000)).tolist() == SOUNDS["murmur"][7:5000].tolist()  # not prepared
 
 
 def test_frames_are_copied_and_not_coded_anew(folder: Path) -> None:
@@ -227,7 +229,7 @@ def test_a_damaged_frame_is_told_where_it_is_decoded_and_keeps_a_wrong_checksum_
 @pytest.mark.parametrize("sound", SOUNDS)
 def test_the_flac_program_finds_no_fault(folder: Path, tmp_path: Path, sound: str) -> None:
     with FlacCutter(folder / f"{sound}.flac") as cutter:
-        paths = [_written(tmp_path / f"{i}.flac", content) for i, content in enumerate(cutter.flacs(SPANS))]
+        paths = [_written(tmp_path / f"{i}.flac", cutter.flac(*span)) for i, span in enumerate(SPANS)]
     done = subprocess.run(["flac", "-t", *map(os.fspath, paths)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -3,7 +3,7 @@
 
 A recording is held open while its segments are cut out of it, and its frames are found once:
 
-    with clips_of(dataset, recording) as cut:
+    with clips_of(dataset, recording, segments) as cut:
         for segment in segments:
             content = cut.file(segment, "flac")
 """
@@ -11,7 +11,7 @@ A recording is held open while its segments are cut out of it, and its frames ar
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,10 +33,12 @@ Container = Literal["flac", "wav", "opus"]  # opus: a tenth of the space, and no
 class Clips:
     """Cuts segments out of one recording. Raises LostAudio where its canonical audio is gone or broken."""
 
-    def __init__(self, dataset: Dataset, recording: Recording) -> None:
+    def __init__(self, dataset: Dataset, recording: Recording, segments: Sequence[Segment] = ()) -> None:
         self._root = dataset.root
         self._recording = recording
+        self._segments = segments
         self._open: dict[Path, FlacCutter] = {}
+        self._prepared: set[Path] = set()
 
     def close(self) -> None:
         """Close the recording's files."""
@@ -56,7 +58,17 @@ class Clips:
     def flac(self, segment: Segment) -> bytes:
         span = self.span(segment)
         with self._of(segment) as cutter:
+            if cutter.path not in self._prepared:
+                self._prepared.add(cutter.path)
+                cutter.prepare(list(self._spans(cutter.path, cutter.info.num_samples)))
             return cutter.flac(*span)
+
+    def _spans(self, path: Path, num_samples: int) -> Iterator[tuple[int, int]]:
+        """Yield the spans of all segments that are in a file."""
+        for segment in self._segments:
+            start, stop = _span(segment, num_samples)
+            if start < stop and self._path(segment) == path:
+                yield start, stop
 
     def wav(self, segment: Segment) -> bytes:
         return encode(self.samples(segment), "wav")
@@ -78,8 +90,7 @@ class Clips:
     def span(self, segment: Segment) -> tuple[int, int]:
         """Return a segment's first sample and the one after its last. Raises AudioError where it has none."""
         with self._of(segment) as cutter:
-            start = max(0, to_samples(segment.start, SAMPLING_RATE))
-            stop = min(to_samples(segment.start + segment.duration, SAMPLING_RATE), cutter.info.num_samples)
+            start, stop = _span(segment, cutter.info.num_samples)
         if stop <= start:
             raise AudioError("no-samples", f"segment {segment.id} begins behind the end of {cutter.path}")
         return start, stop
@@ -89,7 +100,7 @@ class Clips:
         """Yield the open file of a segment's channel."""
         from speechmill.formats.flac_cut import FlacCutter
 
-        path = self._root / self._recording.audio[channel_of(self._recording, segment)]
+        path = self._path(segment)
         try:
             if path not in self._open:
                 self._open[path] = FlacCutter(path)
@@ -97,21 +108,24 @@ class Clips:
         except AudioError as error:
             raise LostAudio(path, error.reason) from error
 
+    def _path(self, segment: Segment) -> Path:
+        return self._root / self._recording.audio[channel_of(self._recording, segment)]
+
+
+def _span(segment: Segment, num_samples: int) -> tuple[int, int]:
+    """Return the first sample of a segment and the one after its last; empty where it begins behind the end."""
+    start = max(0, to_samples(segment.start, SAMPLING_RATE))
+    return start, min(to_samples(segment.start + segment.duration, SAMPLING_RATE), num_samples)
+
 
 @contextlib.contextmanager
-def clips_of(dataset: Dataset, recording: Recording) -> Iterator[Clips]:
-    """Yield what cuts segments out of a recording."""
-    clips = Clips(dataset, recording)
+def clips_of(dataset: Dataset, recording: Recording, segments: Sequence[Segment] = ()) -> Iterator[Clips]:
+    """Yield what cuts segments out of a recording; of those that are named here FLAC is cut in half the time."""
+    clips = Clips(dataset, recording, segments)
     try:
         yield clips
     finally:
         clips.close()
-
-
-def clip(dataset: Dataset, recording: Recording, segment: Segment) -> Pcm16:
-    """Return the samples of one segment, (num_samples,) int16 at 24 kHz. Of several, `clips_of` is quicker."""
-    with clips_of(dataset, recording) as cut:
-        return cut.samples(segment)
 
 
 def encode(samples: NDArray[Any], container: Container) -> bytes:

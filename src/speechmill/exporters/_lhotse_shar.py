@@ -34,7 +34,7 @@ def write_shar(shard: Shard, folder: Path, container: Container, supervision: Su
         Tar(split / f"recording.{number:06d}.tar") as tar,
     ):
         for row in shard.rows():
-            with clips_of(shard.dataset, row.recording) as cut:
+            with clips_of(shard.dataset, row.recording, row.segments) as cut:
                 for segment in row.segments:
                     num_samples = cut.num_samples(segment)
                     said = supervision(row.recording, segment, num_samples / SAMPLING_RATE)

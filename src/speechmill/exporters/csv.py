@@ -39,10 +39,13 @@ from speechmill.text.spoken import spoken
 VERSION = "1"
 REQUIRES = ()
 UNIT = "hour"
-USAGE = (
-    "import pandas",
-    'table = pandas.read_csv(f"{folder}/metadata.csv", keep_default_na=False)  # a text may be "NA"',
-)
+USAGE = """\
+import pandas
+
+table = pandas.read_csv("metadata.csv", keep_default_na=False)  # a text may be "NA"
+# what was made with `layout: ljspeech`:
+# table = pandas.read_csv("metadata.csv", sep="|", header=None, quoting=3, keep_default_na=False)
+"""
 _BEFORE = ("id", "path", "text", "speaker", "language", "duration", "split", "recording", "start")
 _AFTER = ("licence", "attribution")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -67,7 +70,7 @@ class Backend:
         without = changed = 0
         with part(folder, shard.name, "rows").open("wb") as rows:
             for row in shard.rows():
-                with clips_of(shard.dataset, row.recording) as cut:
+                with clips_of(shard.dataset, row.recording, row.segments) as cut:
                     for segment in row.segments:
                         if self._config.layout == "table":
                             write_json(rows, self._row(shard, row.recording, segment, cut, folder))

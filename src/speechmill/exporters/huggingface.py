@@ -66,7 +66,7 @@ class Backend:
 
     def _clips(self, shard: Shard) -> Iterator[Clip]:
         for recording, segments in shard.rows():
-            with clips_of(shard.dataset, recording) as cut:
+            with clips_of(shard.dataset, recording, segments) as cut:
                 for segment in segments:
                     content = cut.file(segment, self._config.audio)
                     yield Clip(recording, segment, content, cut.num_samples(segment) / SAMPLING_RATE)

@@ -42,11 +42,15 @@ from speechmill.store.dataset import Dataset
 VERSION = "1"
 REQUIRES = ()
 UNIT = "recording"
-USAGE = (
-    "cd EXPORT  # paths in wav.scp are relative to it",
-    "utils/validate_data_dir.sh --no-feats train",
-    "lhotse kaldi import train 24000 manifests/train",
-)
+USAGE = """\
+from pathlib import Path
+
+from lhotse.kaldi import load_kaldi_data_dir
+
+recordings, supervisions, _ = load_kaldi_data_dir(Path("train"), sampling_rate=24_000)
+# Kaldi: utils/validate_data_dir.sh --no-feats train
+# Paths in wav.scp are relative to this folder: work here, or put its path before them.
+"""
 _SYMBOL = regex.compile(r"</?s>|#0\b")  # validate_data_dir.sh refuses texts that hold them
 
 
@@ -84,7 +88,7 @@ class Backend:
         without = changed = 0
         for row in shard.rows():
             whole = self._whole(shard.dataset, row, folder) if self._config.layout == "segments" else {}
-            with clips_of(shard.dataset, row.recording) as cut:
+            with clips_of(shard.dataset, row.recording, row.segments) as cut:
                 for segment in row.segments:
                     plain = one_line(segment.text)
                     text = one_line(_SYMBOL.sub(lambda match: "# 0" if match[0] == "#0" else " ", plain))

@@ -36,7 +36,12 @@ from speechmill.store.dataset import Dataset
 VERSION = "1"
 REQUIRES = ()
 UNIT = "recording"
-USAGE = ("mfa align EXPORT/train DICTIONARY ACOUSTIC_MODEL aligned", "speechmill align EXPORT/train --out aligned")
+USAGE = """\
+import subprocess
+
+subprocess.run(["mfa", "align", "train", "DICTIONARY", "ACOUSTIC_MODEL", "aligned"], check=True)
+# or: speechmill align train --language LANGUAGE --out aligned
+"""
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +78,7 @@ class Backend:
         write_counts(folder, shards)
 
     def _write_clips(self, dataset: Dataset, row: Row, said: Sequence[tuple[Segment, str]], folder: Path) -> None:
-        with clips_of(dataset, row.recording) as cut:
+        with clips_of(dataset, row.recording, row.segments) as cut:
             for segment, text in said:
                 place = folder / _speaker(row.recording, segment)
                 place.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ class Backend:
             for recording, segments in shard.rows():
                 # A folder for each recording: a million files in one folder are slow to list.
                 (folder / "audio" / recording.id).mkdir(parents=True, exist_ok=True)
-                with clips_of(shard.dataset, recording) as cut:
+                with clips_of(shard.dataset, recording, segments) as cut:
                     for segment in segments:
                         name = f"audio/{recording.id}/{segment.id}.{self._config.audio}"
                         (folder / name).write_bytes(cut.file(segment, self._config.audio))
@@ -83,7 +83,7 @@ class Backend:
             Tar(folder / shard.split / f"audio_{number}.tar") as tar,
         ):
             for recording, segments in shard.rows():
-                with clips_of(shard.dataset, recording) as cut:
+                with clips_of(shard.dataset, recording, segments) as cut:
                     for segment in segments:
                         name = f"{key_of(segment.id)}.{self._config.audio}"
                         tar.add(name, cut.file(segment, self._config.audio))

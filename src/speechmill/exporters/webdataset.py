@@ -60,7 +60,7 @@ class Backend:
         audio = self._config.audio
         with Tar(path) as tar:
             for row in shard.rows():
-                with clips_of(shard.dataset, row.recording) as cut:
+                with clips_of(shard.dataset, row.recording, row.segments) as cut:
                     for segment in row.segments:
                         key = key_of(segment.id)
                         tar.add(f"{key}.{audio}", cut.file(segment, audio))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,12 +22,12 @@ from numpy.typing import NDArray
 
 from speechmill.core.errors import AudioError
 from speechmill.formats.flac import stream_info
-from speechmill.formats.flac_bits import FIXED, LONGEST, VARIABLE, frame, headers, moved
+from speechmill.formats.flac_bits import FIXED, LONGEST, MONO_16, VARIABLE, frame, headers, moved
 from speechmill.formats.samples import Pcm16
 
-_CHUNK = 4 << 20  # bytes read at once when frames are looked for
+_CHUNK = 128 << 10  # bytes looked at together when frames are looked for: they stay in a core's cache
+_SYNC = FIXED << 8 | 0xFF  # the first two bytes of a frame, as a little-endian number
 _SMALLEST = 16  # samples of a block that isn't the last
-_FRAMES_AT_ONCE = 1 << 16
 
 
 class _Frames(NamedTuple):
@@ -49,6 +48,7 @@ class FlacCutter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.info = stream_info(path)
+        self._ready: dict[_Plan, _New] = {}
         try:
             self._file = path.open("rb", buffering=0)
         except OSError as error:
@@ -80,24 +80,19 @@ class FlacCutter:
     def close(self) -> None:
         self._file.close()
 
+    def prepare(self, spans: Sequence[tuple[int, int]]) -> None:
+        """Make the headers of clips that are going to be asked for, all at once: a third of the time of a clip."""
+        plans = sorted({self._plan(*span) for span in spans})
+        self._ready = dict(self._with_headers(plans)) if plans else {}
+
     def flac(self, start: int, stop: int) -> bytes:
-        """Return samples start to stop as a FLAC file, clipped to what there is; see `flacs`."""
-        return next(self.flacs([(start, stop)]))
+        """Return samples start to stop as a FLAC file, clipped to what there is. Equal input, equal bytes.
 
-    def flacs(self, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
-        """Yield a FLAC file for each (start, stop), in samples; many at once are quicker. Equal input, equal bytes.
-
-        Raises AudioError no-samples where a span begins behind the end.
+        Raises AudioError no-samples where there is none.
         """
-        plans = [self._plan(*span) for span in spans]
-        begin = 0
-        while begin < len(plans):
-            end, count = begin, 0
-            while end < len(plans) and (end == begin or count < _FRAMES_AT_ONCE):
-                count += plans[end].num_frames
-                end += 1
-            yield from self._made(plans[begin:end])
-            begin = end
+        plan = self._plan(start, stop)
+        new = self._ready.get(plan) or dict(self._with_headers([plan]))[plan]
+        return b"".join([self._stream_info(plan.stop - plan.start), *self._pieces(plan, new)])
 
     def pcm(self, start: int, stop: int) -> Pcm16:
         """Return samples start to stop, (stop - start,) int16, clipped to what there is."""
@@ -134,26 +129,30 @@ class FlacCutter:
             first += 1
         return _Plan(start, stop, first, max(first, stop // self._block), min(stop, first * self._block) - start)
 
-    def _made(self, plans: Sequence[_Plan]) -> Iterator[bytes]:
+    def _with_headers(self, plans: Sequence[_Plan]) -> Iterator[tuple[_Plan, _New]]:
+        """Yield what is new in the frames that each clip copies."""
         copied = np.concatenate([np.arange(plan.first, plan.last) for plan in plans])
         numbers = np.concatenate([plan.lead + self._block * np.arange(plan.num_frames) for plan in plans])
         new = headers(VARIABLE, self._third, numbers)
-        old_lengths = self._frames.header_lengths[copied]
-        sizes = self._frames.bounds[copied + 1] - self._frames.bounds[copied] - old_lengths
+        sizes = self._frames.bounds[copied + 1] - self._frames.bounds[copied] - self._frames.header_lengths[copied]
         change = moved(new.crc16 ^ self._frames.header_crc16[copied], sizes - 2)
         begin = 0
         for plan in plans:
             rows = slice(begin, begin + plan.num_frames)
             begin = rows.stop
-            copies = self._copied(plan, new.content[rows], new.lengths[rows], change[rows])
-            yield b"".join([self._stream_info(plan.stop - plan.start), self._lead(plan), *copies, self._tail(plan)])
+            yield plan, _New(new.content[rows], new.lengths[rows], change[rows])
 
-    def _copied(
-        self, plan: _Plan, content: NDArray[np.uint8], lengths: NDArray[np.int64], change: NDArray[np.uint16]
-    ) -> list[bytes | memoryview]:
+    def _pieces(self, plan: _Plan, new: _New) -> Iterator[bytes | memoryview]:
+        if plan.lead:
+            yield self._coded(plan.start, plan.start + plan.lead, 0)
+        if plan.num_frames:
+            yield from self._copied(plan, new)
+        begin = max(plan.start + plan.lead, plan.last * self._block)
+        if begin < plan.stop:
+            yield self._coded(begin, plan.stop, begin - plan.start)
+
+    def _copied(self, plan: _Plan, new: _New) -> list[bytes | memoryview]:
         """Return the pieces of the frames that are copied."""
-        if not plan.num_frames:
-            return []
         bounds = self._frames.bounds[plan.first : plan.last + 1]
         begin = int(bounds[0])
         raw = self._read(begin, int(bounds[-1]) - begin)
@@ -162,21 +161,16 @@ class FlacCutter:
         there = np.frombuffer(raw, np.uint8)
         # Between two bodies stand the checksum of one frame and the header of the next.
         glue = np.zeros((plan.num_frames + 1, 2 + LONGEST), np.uint8)
-        glue[1:, 0], glue[1:, 1] = there[ends - 2] ^ (change >> 8), there[ends - 1] ^ (change & 0xFF)
-        glue[:-1, 2:] = content
+        glue[1:, 0], glue[1:, 1] = there[ends - 2] ^ (new.change >> 8), there[ends - 1] ^ (new.change & 0xFF)
+        glue[:-1, 2:] = new.content
         between, view = glue.tobytes(), memoryview(raw)
-        pieces: list[bytes | memoryview] = [between[2 : 2 + int(lengths[0])]]
-        stops = [*(np.arange(1, plan.num_frames) * glue.shape[1] + 2 + lengths[1:]).tolist(), len(between) - LONGEST]
-        for i, (body, end, stop) in enumerate(zip(bodies.tolist(), (ends - 2).tolist(), stops, strict=True), start=1):
-            pieces += (view[body:end], between[i * (2 + LONGEST) : stop])
+        begins = np.arange(0, glue.size, glue.shape[1])
+        stops = begins + 2 + np.append(new.lengths, 0)
+        pieces: list[bytes | memoryview] = [b""] * (2 * plan.num_frames + 1)
+        pieces[::2] = [between[a:b] for a, b in zip(begins.tolist(), stops.tolist(), strict=True)]
+        pieces[0] = between[2 : int(stops[0])]
+        pieces[1::2] = [view[a:b] for a, b in zip(bodies.tolist(), (ends - 2).tolist(), strict=True)]
         return pieces
-
-    def _lead(self, plan: _Plan) -> bytes:
-        return self._coded(plan.start, plan.start + plan.lead, 0) if plan.lead else b""
-
-    def _tail(self, plan: _Plan) -> bytes:
-        begin = max(plan.start + plan.lead, plan.last * self._block)
-        return self._coded(begin, plan.stop, begin - plan.start) if begin < plan.stop else b""
 
     def _coded(self, start: int, stop: int, number: int) -> bytes:
         return frame(self._third & 0x0F, number, self.pcm(start, stop))
@@ -233,18 +227,37 @@ class FlacCutter:
 
     def _candidates(self, begin: int, end: int, rate_code: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Return where four bytes look like a frame's first, and 15 bytes of each place."""
-        thirds = bytes(code << 4 | rate_code for code in range(1, 16))
-        pattern = re.compile(b"\xff\xf8[" + re.escape(thirds) + b"]\x08", re.DOTALL)
+        raw = np.zeros(_CHUNK + 2 * LONGEST, np.uint8)
+        windows = np.lib.stride_tricks.sliding_window_view(raw, LONGEST)
+        even, odd = raw[:_CHUNK].view("<u2"), raw[1 : _CHUNK + 1].view("<u2")
         places: list[NDArray[np.int64]] = []
         contents: list[NDArray[np.uint8]] = []
         for at in range(begin, end, _CHUNK):
-            raw = self._read(at, min(_CHUNK + LONGEST, end - at))
-            found = np.array([match.start() for match in pattern.finditer(raw)], np.int64)
-            found = found[found < _CHUNK]
-            padded = np.frombuffer(raw + bytes(LONGEST), np.uint8)
+            size = self._fill(raw, at, min(_CHUNK + LONGEST, end - at))
+            raw[size:] = 0
+            found = np.concatenate([2 * np.flatnonzero(even == _SYNC), 2 * np.flatnonzero(odd == _SYNC) + 1])
+            found.sort()
+            found = found[(raw[found + 2] & 0x0F == rate_code) & (raw[found + 3] == MONO_16)]
             places.append(found + at)
-            contents.append(np.lib.stride_tricks.sliding_window_view(padded, LONGEST)[found])
+            contents.append(windows[found])
         return np.concatenate(places), np.concatenate(contents)
+
+    def _fill(self, raw: NDArray[np.uint8], begin: int, size: int) -> int:
+        try:
+            found = os.preadv(self._file.fileno(), [raw[:size].data], begin)
+        except OSError as error:
+            raise AudioError("unreadable", f"{self.path}: {error.strerror or error}", permanent=False) from error
+        if found != size:
+            raise self._corrupt(f"it ends at byte {begin + found}")
+        return size
+
+
+class _New(NamedTuple):
+    """What is new in the frames that a clip copies: as `headers` has it, and the change of their own checksums."""
+
+    content: NDArray[np.uint8]
+    lengths: NDArray[np.int64]
+    change: NDArray[np.uint16]
 
 
 class _Plan(NamedTuple):
