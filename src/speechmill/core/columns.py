@@ -19,6 +19,7 @@ GAPS = "segments.gaps."  # + name of the stage: why an entry has no value, or No
 _TYPES: dict[str, Any] = {
     "audio": Canonical,
     "speech": tuple[Interval, ...],
+    "landmarks": bytes,  # see measures.landmarks
     "transcript": Transcript,
     "second": Transcript,
     "turns": tuple[Turn, ...],

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from speechmill.measures.near_audio import MIN_COVERAGE, near_duplicates
@@ -24,6 +23,7 @@ from speechmill.pipeline.arrow_numpy import integers
 from speechmill.pipeline.dataset_options import Deduplicate
 from speechmill.pipeline.dropped import Dropped
 from speechmill.pipeline.expressions import Coded, Truths
+from speechmill.pipeline.landmarks_table import read_landmarks
 from speechmill.pipeline.segment_columns import SegmentColumns
 
 if TYPE_CHECKING:
@@ -85,11 +85,10 @@ def _audio(columns: SegmentColumns, kept: Truths, path: Path) -> tuple[Dropped, 
 def _landmarks(path: Path, code_of: dict[str, int]) -> tuple[_Indices, list[bytes]]:
     """Read the landmarks of those recordings."""
     codes, prints = [], []
-    for batch in pq.ParquetFile(path).iter_batches(1024, columns=["recording_id", "landmarks"]):
-        for name, landmarks in zip(batch[0].to_pylist(), batch[1].to_pylist(), strict=True):
-            if name in code_of and landmarks is not None:
-                codes.append(code_of[name])
-                prints.append(landmarks)
+    for name, landmarks in read_landmarks(path):
+        if name in code_of:
+            codes.append(code_of[name])
+            prints.append(landmarks)
     return np.array(codes, dtype=np.int64), prints
 
 

@@ -25,7 +25,7 @@ from speechmill.pipeline.plan import Node, nodes, stages
 from speechmill.pipeline.spec import Corpus
 
 CORPUS, RUN, SHARDS = "{corpus}", "{run}", "{shards}"  # in a command: to be put in when it is run
-PREPARING = ("normalise", "vad")
+PREPARING = ("normalise", "landmarks", "vad")  # those of them that are in the plan
 
 
 class Need(Struct, frozen=True):
@@ -112,10 +112,11 @@ def _label(corpus: Corpus) -> Flow:
     names = {node.name for node in made}
     asked = {stage.name: stage.choices for stage in stages(corpus)}
     shards = _Shards(made, options)
+    preparing = [name for name in PREPARING if name in names]
     recognisers = [choice for choice in corpus.transcript if choice.family == "asr"]
     steps = [
         Step("plan", ("plan", CORPUS, "--tasks", str(options.tasks), "--json"), "Freeze what is done to what."),
-        shards.step("prepare", PREPARING, "Decode, make canonical audio, and find the speech in it.", ("plan",)),
+        shards.step("prepare", preparing, "Decode, make canonical audio, and find the speech in it.", ("plan",)),
     ]
     last: tuple[str, ...] = ("prepare",)
     if recognisers:

@@ -30,6 +30,7 @@ from speechmill.pipeline.used import Used, used_by
 from speechmill.stages.align import Align
 from speechmill.stages.diarize import Diarize
 from speechmill.stages.glue import Glue
+from speechmill.stages.landmarks import Landmarks
 from speechmill.stages.normalise import Normalise
 from speechmill.stages.quality import Quality
 from speechmill.stages.second import Second
@@ -94,6 +95,8 @@ def stages(corpus: Corpus) -> list[Glue]:
         Diarize(corpus.diarize, one_speaker),
         Segmentation([corpus.segment]),
     ]
+    if corpus.deduplicate is not None and corpus.deduplicate.audio:
+        found.insert(1, Landmarks())
     if corpus.second_asr is not None:
         found.append(Second(corpus.second_asr))
     if corpus.align is not None:

@@ -25,6 +25,8 @@ from speechmill.core.groups import in_groups
 from speechmill.core.timebase import segment_id
 from speechmill.core.types import Canonical, Rights, Segment, Source, Transcript, Utterance
 from speechmill.formats.manifest import arrow_schema, read_parquet, segment_schema, table_of
+from speechmill.pipeline.landmarks_table import COLUMN as LANDMARKS
+from speechmill.pipeline.landmarks_table import write_landmarks
 from speechmill.stages import corrections
 from speechmill.store.contents import Contents
 
@@ -103,11 +105,18 @@ def score_names(nodes: Sequence[Node]) -> list[str]:
 
 
 def build(ledger: Ledger, nodes: Sequence[Node], sources: Sequence[Source], folder: Path) -> str:
-    """Write `segments-<fp>.parquet` and `recordings-<fp>.parquet`; return the fingerprint. Done already: nothing."""
+    """Write `segments-<fp>.parquet` and `recordings-<fp>.parquet`; return the fingerprint. Done already: nothing.
+
+    `landmarks-<fp>.parquet` (a LandmarksRow a row) too, where that stage is in the plan.
+    """
     name = fingerprint(ledger, nodes, sources)
     segments, recordings = folder / f"segments-{name}.parquet", folder / f"recordings-{name}.parquet"
-    if segments.exists() and recordings.exists():
+    heard = next((node.folder for node in nodes if LANDMARKS in node.writes), None)
+    landmarks = folder / f"landmarks-{name}.parquet"
+    if segments.exists() and recordings.exists() and (heard is None or landmarks.exists()):
         return name
+    if heard is not None:
+        write_landmarks(landmarks, ledger, heard, sources)
     schema = segment_schema(score_names(nodes))
     for decided in DECIDED:
         schema = schema.remove(schema.get_field_index(decided))
@@ -187,7 +196,7 @@ def _joined(
     keys = {source.key for source in sources}
     columns: dict[str, dict[str, Any]] = {key: {} for key in keys}
     for node in nodes:
-        loaded = ledger.load(node.folder, keys, node.writes)
+        loaded = ledger.load(node.folder, keys, [column for column in node.writes if column != LANDMARKS])
         if any(state.ok and key not in loaded for key, state in states[node.name].items()):
             raise StaleStates(f"a part of {node.folder} turned out to be corrupt; its results are made again")
         for key, found in loaded.items():

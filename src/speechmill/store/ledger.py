@@ -193,7 +193,9 @@ def _schema(writes: Sequence[str]) -> pa.Schema:
 
 def _row(key: str, result: Result, writes: Sequence[str]) -> dict[str, Any]:
     failed = result.failed
-    row: dict[str, Any] = {name: msgspec.to_builtins(result.columns.get(name)) for name in writes}
+    row: dict[str, Any] = {
+        name: msgspec.to_builtins(result.columns.get(name), builtin_types=(bytes,)) for name in writes
+    }
     row |= {"key": key, "ok": failed is None}
     if failed is not None:
         row |= {"reason": failed.reason, "detail": failed.detail, "permanent": failed.permanent}
