@@ -42,11 +42,12 @@ from speechmill.store.dataset import Dataset
 VERSION = "2"
 REQUIRES = ()
 UNIT = "recording"
-USAGE = (
-    "from lhotse import CutSet",
-    'cuts = CutSet.from_file(f"{folder}/cuts_train.jsonl.gz").with_recording_path_prefix(folder)',
-    '# with layout: shar it is cuts = CutSet.from_shar(in_dir=f"{folder}/train")',
-)
+USAGE = """\
+from lhotse import CutSet
+
+cuts = CutSet.from_file("cuts_train.jsonl.gz").with_recording_path_prefix(".")
+# what was made with `layout: shar`: cuts = CutSet.from_shar(in_dir="train")
+"""
 _MANIFESTS = ("recordings", "supervisions", "cuts")
 
 

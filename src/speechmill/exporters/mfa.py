@@ -40,7 +40,7 @@ USAGE = """\
 import subprocess
 
 subprocess.run(["mfa", "align", "train", "DICTIONARY", "ACOUSTIC_MODEL", "aligned"], check=True)
-# or: speechmill align train --language LANGUAGE --out aligned
+# or: speechmill align train LEXICON aligned
 """
 
 
