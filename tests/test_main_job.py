@@ -156,9 +156,9 @@ def test_lhotse_loads_and_validates_the_export(job, rows):
     from lhotse import CutSet, RecordingSet, SupervisionSet, validate
 
     folder = job[0] / "exports" / "lhotse"
-    recordings = RecordingSet.from_file(folder / "recordings.jsonl.gz").with_path_prefix(folder).to_eager()
-    supervisions = SupervisionSet.from_file(folder / "supervisions.jsonl.gz").to_eager()
-    cuts = CutSet.from_file(folder / "cuts.jsonl.gz").with_recording_path_prefix(folder).to_eager()
+    recordings = RecordingSet.from_file(folder / "recordings_train.jsonl.gz").with_path_prefix(folder).to_eager()
+    supervisions = SupervisionSet.from_file(folder / "supervisions_train.jsonl.gz").to_eager()
+    cuts = CutSet.from_file(folder / "cuts_train.jsonl.gz").with_recording_path_prefix(folder).to_eager()
     validate(recordings, read_data=True)
     validate(supervisions)
     validate(cuts, read_data=True)
