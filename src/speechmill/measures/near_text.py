@@ -21,7 +21,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speechmill.measures._bags import Bags, Hashes, Indices, bags, mixed
+from speechmill.measures._bags import Bags as Bags
+from speechmill.measures._bags import Hashes, Indices, mixed
+from speechmill.measures._bags import bags as bags
 
 MIN_WORDS = 4
 _MISSED = 1e-3  # share of pairs at the threshold that no band brings together
@@ -63,12 +65,12 @@ def near_texts(texts: Iterable[str | None], threshold: float) -> NearTexts:
     return NearTexts(group, left, right, similarity)
 
 
-def against(texts: Iterable[str | None], others: Iterable[str | None], threshold: float) -> Nearest:
+def against(texts: Iterable[str | None] | Bags, others: Iterable[str | None] | Bags, threshold: float) -> Nearest:
     """Find for each text the nearest of `others`, where its similarity is at least `threshold`. Equal ones are found.
 
     Of equally near ones it is the one with the smallest index.
     """
-    mine, theirs = bags(texts), bags(others)
+    mine, theirs = (one if isinstance(one, Bags) else bags(one) for one in (texts, others))
     num_texts = len(mine.order)
     other, similarity = _equal(mine, theirs)
     both = Bags(
@@ -88,15 +90,6 @@ def against(texts: Iterable[str | None], others: Iterable[str | None], threshold
     near[left[of_left]], near_value[left[of_left]] = right[of_left] - num_texts, value[of_left]
     near, near_value = near[group[:num_texts]], near_value[group[:num_texts]]
     return Nearest(np.where(other >= 0, other, near), np.where(other >= 0, similarity, near_value))
-
-
-def num_words(texts: Iterable[str | None]) -> Indices:
-    """Count the words that similarity is made of: (num_texts,).
-
-    >>> num_words(["He came at nine.", None]).tolist()
-    [4, 0]
-    """
-    return np.diff(bags(texts).offsets)
 
 
 def _groups(found: Bags) -> Indices:
@@ -120,7 +113,7 @@ def _pairs(
 ) -> tuple[Indices, Indices, NDArray[np.float64]]:
     """Return pairs of `texts` that are so near, ascending, each once. crossing: of both sides only."""
     texts = texts[np.diff(found.offsets)[texts] >= MIN_WORDS]
-    packed = _taken(found, texts)
+    packed = taken(found, texts)
     keys = [np.zeros(0, np.int64)]
     for band in _bands(packed, threshold):
         one, two = _in_buckets(band)
@@ -138,7 +131,8 @@ def _pairs(
     return texts[one[near]], texts[two[near]], value[near]
 
 
-def _taken(found: Bags, texts: Indices) -> Bags:
+def taken(found: Bags, texts: Indices) -> Bags:
+    """Return some of the texts, by ascending index."""
     counts = np.diff(found.offsets)
     if len(texts) == len(counts):
         return found

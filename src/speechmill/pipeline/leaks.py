@@ -219,26 +219,21 @@ def _audio(landmarks: Path, kept: _Kept, recordings: Sequence[dict[str, Any]]) -
 
 def _texts(columns: SegmentColumns, kept: _Kept, threshold: float) -> Iterator[Leak]:
     """Find texts near to one of a split that is not for training. Texts of a word or three may repeat."""
-    from speechmill.measures.near_text import MIN_WORDS, against, num_words
+    from speechmill.measures.near_text import MIN_WORDS, against, bags, taken
 
+    said = bags(_texts_of(columns, kept.rows))
+    long = np.diff(said.offsets) >= MIN_WORDS
+    names = np.array([*kept.names, "none"])[kept.splits]
     for here, there in (("dev", ("test",)), ("train", ("dev", "test"))):
-        mine, others = _rows_of(kept, (here,)), _rows_of(kept, there)
-        if not len(mine) or not len(others):
-            continue
-        nearest = against(_texts_of(columns, mine), _texts_of(columns, others), threshold)
-        near = np.flatnonzero(nearest.other >= 0)
-        said = list(_texts_of(columns, mine[near]))
-        long = num_words(said) >= MIN_WORDS
-        split_of = dict(zip(kept.rows.tolist(), kept.splits.tolist(), strict=True)) if long.any() else {}
-        for number in np.flatnonzero(long).tolist():
-            pair = mine[near[number]], others[nearest.other[near[number]]]
-            ids = columns.ids().take(integer_array(np.array(pair))).to_pylist()
-            yield Leak("text", said[number] or "", (here, kept.names[split_of[int(pair[1])]]), tuple(ids))
-
-
-def _rows_of(kept: _Kept, splits: Sequence[str]) -> Indices:
-    codes = [code for code, name in enumerate(kept.names) if name in splits]
-    return kept.rows[np.isin(kept.splits, codes)]
+        mine = np.flatnonzero(long & (names == here))
+        others = np.flatnonzero(long & np.isin(names, there))
+        nearest = against(taken(said, mine), taken(said, others), threshold)
+        near = nearest.other >= 0
+        one, two = mine[near], others[nearest.other[near]]
+        ids = (columns.ids().take(integer_array(kept.rows[rows])).to_pylist() for rows in (one, two))
+        found = zip(_texts_of(columns, kept.rows[one]), names[two].tolist(), *ids, strict=True)
+        for text, split, mine_id, other_id in found:
+            yield Leak("text", text or "", (here, split), (mine_id, other_id))
 
 
 def _texts_of(columns: SegmentColumns, rows: Indices) -> Iterable[str | None]:

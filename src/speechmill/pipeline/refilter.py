@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 from speechmill.core.documents import read_document
 from speechmill.core.errors import WorkspaceError
 from speechmill.core.files import write_bytes
-from speechmill.pipeline import card, table, versions
+from speechmill.pipeline import table, versions
 from speechmill.pipeline.dataset_options import Deduplicate, Speakers, Splits
 from speechmill.pipeline.decide import Places, decide, fingerprint, write_decisions
 from speechmill.pipeline.export.commit import cut_off
@@ -151,6 +151,8 @@ def materialise(workspace: Workspace, index: Index) -> bool:
 
 def _published(workspace: Workspace, index: Index) -> None:
     """Make the dataset a version, and write its card."""
+    from speechmill.pipeline import card  # imports every metric, which filtering never needs
+
     versions.record(workspace, index)
     newest = versions.Shelf(workspace).newest()
     if newest is not None and not card.is_written(workspace, newest):

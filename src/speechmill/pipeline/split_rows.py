@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from speechmill.core.types import SPLITS
-from speechmill.measures.near_text import MIN_WORDS, against, num_words
+from speechmill.measures.near_text import MIN_WORDS, Bags, against, bags, taken
 from speechmill.pipeline.dataset_options import Splits
 from speechmill.pipeline.dropped import Dropped
 from speechmill.pipeline.expressions import Floats, Truths
@@ -74,42 +74,30 @@ def _milliseconds(columns: SegmentColumns, left: Truths, rows: Indices, num_reco
 
 def _leaks(columns: SegmentColumns, codes: Indices, left: Truths, threshold: float) -> list[Dropped]:
     """Return the segments of dev whose text is near to one of test, and those of train near to one of either."""
-    of_test, of_dev = left & (codes == _TEST), left & (codes == _DEV)
-    values = np.full(len(codes), np.nan)
-    _add_near(values, columns, of_dev, of_test, threshold)
-    held_out = of_test | (of_dev & np.isnan(values))
-    _add_near(values, columns, left & (codes == _TRAIN), held_out, threshold)
-    rows = np.flatnonzero(~np.isnan(values))
-    return [Dropped(LEAK_TEXT, rows, values[rows], np.full(len(rows), threshold))] if len(rows) else []
+    rows = np.flatnonzero(left)
+    said, split = bags(texts(columns, left)), codes[rows]
+    values = np.full(len(rows), np.nan)
+    _add_near(values, said, split == _DEV, split == _TEST, threshold)
+    _add_near(values, said, split == _TRAIN, (split != _TRAIN) & np.isnan(values), threshold)
+    near = ~np.isnan(values)
+    return [Dropped(LEAK_TEXT, rows[near], values[near], np.full(near.sum(), threshold))] if near.any() else []
 
 
-def _add_near(values: Floats, columns: SegmentColumns, mine: Truths, others: Truths, threshold: float) -> None:
+def _add_near(values: Floats, said: Bags, mine: Truths, others: Truths, threshold: float) -> None:
     """Set how near those of `mine` are that are near to one of `others`, until there is no more.
 
     Of very many like texts not each is compared with each: one more look, without those that were found, may find more.
+    Texts of a word or three are no leak.
     """
+    long = np.diff(said.offsets) >= MIN_WORDS
+    held_out = taken(said, np.flatnonzero(others & long))
     while True:
-        rows, found = _near(columns, mine & np.isnan(values), others, threshold)
-        if not len(rows):
+        looked_at = np.flatnonzero(mine & long & np.isnan(values))
+        nearest = against(taken(said, looked_at), held_out, threshold)
+        near = nearest.other >= 0
+        if not near.any():
             return
-        values[rows] = found
-
-
-def _near(columns: SegmentColumns, mine: Truths, others: Truths, threshold: float) -> tuple[Indices, Floats]:
-    """Return which of `mine` are near to one of `others`, and how near. Texts of a word or three are no leak."""
-    if not mine.any() or not others.any():
-        return np.zeros(0, np.int64), np.zeros(0)
-    nearest = against(texts(columns, mine), texts(columns, others), threshold)
-    near = nearest.other >= 0
-    rows, values = np.flatnonzero(mine)[near], nearest.similarity[near]
-    long = num_words(texts(columns, _only(rows, len(mine)))) >= MIN_WORDS
-    return rows[long], values[long]
-
-
-def _only(rows: Indices, num_rows: int) -> Truths:
-    wanted = np.zeros(num_rows, dtype=bool)
-    wanted[rows] = True
-    return wanted
+        values[looked_at[near]] = nearest.similarity[near]
 
 
 def texts(columns: SegmentColumns, wanted: Truths) -> Iterator[str | None]:
