@@ -10,27 +10,37 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from msgspec import structs
 
-from speechmill.core.errors import AudioError, LostAudio, WorkspaceError
+from speechmill.core.errors import AudioError, FormatError, LostAudio, WorkspaceError
 from speechmill.core.paths import check_inside, file_name, inside
 from speechmill.core.stage import Samples
 from speechmill.core.types import Recording, Segment
 from speechmill.formats.manifest import reading
 from speechmill.store.columnar import structs_of
+from speechmill.store.pseudonyms import pseudonyms
 from speechmill.store.takedowns import taken_down
 
+Named = TypeVar("Named", Recording, Segment)
+
+MAX_S = 1e8  # three years; what is longer, less than nothing or no number was not measured
 ROWS_AT_ONCE = 8192  # about 10 MB of Python objects with words and phones
 
 
 class Dataset:
-    """Reads a workspace's dataset. `root` is the workspace folder."""
+    """Reads a workspace's dataset. `root` is the workspace folder.
 
-    def __init__(self, root: Path) -> None:
+    speakers: "names", or "pseudonyms" for those of the workspace, wherever a recording or segment has a speaker.
+    """
+
+    def __init__(self, root: Path, speakers: str = "names") -> None:
         self.root = root
+        self._pseudonyms = pseudonyms(root) if speakers == "pseudonyms" else None
         self._segments = root / "dataset" / "segments.parquet"
         self._recordings = root / "dataset" / "recordings.parquet"
         self._root, self._where = str(root), str(self._recordings)
@@ -45,11 +55,19 @@ class Dataset:
         withdrawn = taken_down(self.root)
         with reading(self._recordings), pq.ParquetFile(self._recordings) as file:
             rows = (row for batch in _batches(file) for row in structs_of(batch, Recording))
-            return {row.id: self._safe(row) for row in rows if row.audio and row.id not in withdrawn}
+            return {row.id: self.named(self._safe(row)) for row in rows if row.audio and row.id not in withdrawn}
+
+    def named(self, one: Named) -> Named:
+        """Return a recording or segment with its speaker as this dataset names speakers."""
+        if self._pseudonyms is None or one.speaker is None:
+            return one
+        return structs.replace(one, speaker=self._pseudonyms.of(one.speaker))
 
     def _safe(self, recording: Recording) -> Recording:
         """Return a recording whose id can name files, and whose audio lies in the workspace."""
         file_name(recording.id, self._where)
+        if not 0 <= recording.duration <= MAX_S:
+            raise WorkspaceError(f"{self._where}: {recording.id} lasts {recording.duration} s; no recording does")
         for path in recording.audio:
             check_inside(self._root, path, self._where)
         return recording
@@ -76,8 +94,9 @@ class Dataset:
                     batch = next(batches, None)
                     if batch is None:
                         return
+                    _check_times(batch)
                     segments = structs_of(_kept(batch) if kept else batch, Segment)
-                yield from (one for one in segments if one.recording_id not in withdrawn)
+                yield from (self.named(one) for one in segments if one.recording_id not in withdrawn)
 
     def cut(self, recording: Recording, segment: Segment, *, sampling_rate: int = 24_000) -> Samples:
         """Return the samples of one segment: (num_samples,) float32 in [-1, 1], cut sample-exactly.
@@ -118,6 +137,16 @@ def _in_ranges(file: pq.ParquetFile, ranges: Iterable[tuple[int, int]]) -> Itera
             row = last
             if first >= end:
                 break
+
+
+def _check_times(batch: pa.RecordBatch) -> None:
+    """Raise FormatError where a segment lies nowhere: NaN, infinity, before 0; or on no channel."""
+    for name in ("start", "duration", "channel"):
+        column = batch.column(name)
+        bad = pc.invert(pc.and_(pc.greater_equal(column, 0), pc.less_equal(column, MAX_S)))  # true of NaN as well
+        if pc.any(bad).as_py():
+            row = pc.index(bad, True).as_py()
+            raise FormatError(f"segment {batch.column('id')[row].as_py()!r:.80} has the {name} {column[row].as_py()!r}")
 
 
 def _kept(batch: pa.RecordBatch) -> pa.RecordBatch:

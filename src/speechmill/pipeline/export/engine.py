@@ -73,7 +73,7 @@ def make(root: Path, folder: Path, order: Order) -> Made:
     shards that are finished wait beside it for the next try.
     """
     commit.recover(folder.parent)
-    dataset = Dataset(root)
+    dataset = Dataset(root, order.speakers)
     before = read_marker(folder)
     todo = _todo(dataset, order, before)
     partial = Partial(folder.parent, folder.name)
@@ -139,7 +139,7 @@ def _written(root: Path, order: Order, todo: Todo, partial: Partial, stays: Iter
         else:
             jobs.append((members, wanted))
     workers = min(order.workers, len(jobs))
-    some = (Job(members, wanted, partial.begin()) for members, wanted in jobs)
+    some = (Job(members, wanted, partial.begin(), order.speakers) for members, wanted in jobs)
     for job, record in write_all(root, order.choice, some, max(workers, 1)):
         partial.finish(job.folder, record)
         records[record.name] = record
@@ -173,4 +173,5 @@ def write_readme(folder: Path, root: Path, choice: Choice, shards: Sequence[Writ
     version = Shelf(workspace).newest()
     if version is not None:  # a dataset that no command finished has none, and nothing is known of how it was made
         usage = getattr(choice.module, "USAGE", "")
+        usage = usage if isinstance(usage, str) else "\n".join(usage)
         card.write_export_card(folder, card.facts_of(workspace, version), shards, usage, commit.CHECKSUMS)

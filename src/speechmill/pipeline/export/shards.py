@@ -64,7 +64,7 @@ def recordings_of(dataset: Dataset, ids: Collection[str]) -> dict[str, Recording
     with pq.ParquetFile(dataset.root / "dataset" / "recordings.parquet") as file:
         for batch in file.iter_batches(use_threads=False):
             mine = batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
-            found.update((one.id, one) for one in structs_of(mine, Recording))
+            found.update((one.id, dataset.named(one)) for one in structs_of(mine, Recording))
     return found
 
 
@@ -99,6 +99,7 @@ class Job(Struct, frozen=True):
     members: Members
     digest: str
     folder: Path  # empty, and nobody else's
+    speakers: str = "names"  # how they are named: see Dataset
 
 
 def write_shard(root: Path, choice: Choice, job: Job) -> ShardRecord:
@@ -107,7 +108,7 @@ def write_shard(root: Path, choice: Choice, job: Job) -> ShardRecord:
     Raises LostAudio, an OSError of the disk, or ExportFailed, which names shard and recording.
     """
     members = job.members
-    shard = DatasetShard(members, Dataset(root))
+    shard = DatasetShard(members, Dataset(root, job.speakers))
     try:
         backend = choice.module.Backend(choice.config, Context(root, models.path))
         note = backend.shard(shard, job.folder)
