@@ -182,6 +182,6 @@ def read_jsonl(path: Path, struct: type[T]) -> Iterator[T]:
                     _check(path, msgspec.json.decode(line, type=_Head).speechmill_schema)
                     continue
                 row = decoder.decode(line)
-            except (msgspec.MsgspecError, RecursionError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise FormatError(f"{path}:{number}: {error}") from error
             yield row

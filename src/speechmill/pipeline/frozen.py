@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from speechmill.core.errors import ConfigError
+from speechmill.core.errors import ConfigError, FormatError
 from speechmill.core.files import atomic
 from speechmill.core.groups import in_groups
 from speechmill.core.types import Source
-from speechmill.formats.manifest import arrow_schema, check_version, read_rows, table_of
+from speechmill.formats.manifest import arrow_schema, check_version, read_rows, reading, table_of
 from speechmill.pipeline.pending import Member
 
 ROWS = 2048  # of a row group
@@ -54,7 +54,7 @@ def read_shards(folder: Path, shards: Collection[str]) -> tuple[list[Source], li
 
 def _members(path: Path, shards: Collection[str]) -> list[Member]:
     found: list[Member] = []
-    with pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(path) as file:
         check_version(path, file.schema_arrow)
         for group, (first, last) in enumerate(_bounds(file)):
             if any(first <= shard <= last for shard in shards):
@@ -66,8 +66,10 @@ def _members(path: Path, shards: Collection[str]) -> list[Member]:
 
 def _bounds(file: pq.ParquetFile) -> list[tuple[str, str]]:
     """Return the first and the last shard of each row group, of which the file's foot tells."""
-    groups = [file.metadata.row_group(number).column(0).statistics for number in range(file.num_row_groups)]
-    return [(group.min, group.max) for group in groups]
+    groups = [file.metadata.row_group(number).column(0) for number in range(file.num_row_groups)]
+    if not all(group.path_in_schema == "shard" and group.is_stats_set for group in groups):
+        raise FormatError("its first column is not the shard, or doesn't tell from where to where it goes")
+    return [(group.statistics.min, group.statistics.max) for group in groups]
 
 
 def _last_shard(path: Path) -> int:
@@ -79,7 +81,7 @@ def _rows(path: Path, rows: Sequence[int]) -> list[Source]:
     """Read some rows, in ascending order."""
     wanted = np.unique(rows)
     found: list[Source] = []
-    with pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(path) as file:
         check_version(path, file.schema_arrow)
         begin = 0
         for group in range(file.num_row_groups):

@@ -46,6 +46,6 @@ def taken_down(workspace: Path) -> frozenset[str]:
         rows = msgspec.json.decode(path.read_bytes(), type=list[TakenDown])
     except FileNotFoundError:
         return frozenset()
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"{path}: broken ({error}); write it anew with: speechmill crawl status CORPUS") from error
     return frozenset(row.recording_id for row in rows)

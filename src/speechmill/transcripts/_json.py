@@ -47,7 +47,7 @@ def read(path: Path) -> tuple[Utterance, ...] | None:
         content = msgspec.json.decode(text)
         found = content.get("utterances", content.get("segments")) if isinstance(content, dict) else None
         entries = None if found is None else msgspec.convert(found, tuple[_Utterance, ...])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise FormatError(f"{path}: {error}") from error
     if entries is None:
         return None
