@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -34,8 +35,8 @@ def recording(name: str, *, sha256: str | None = None, **more) -> RecordingRow:
         "warnings": (),
         "num_segments": 1,
     }
-    if "author" in more:
-        rest["rights"] = Rights(author=more.pop("author"))
+    if author := more.pop("author", None):
+        rest["rights"] = Rights(author=author)
     return RecordingRow(**(rest | more))
 
 
@@ -59,6 +60,8 @@ class Corpus:
 
     def __init__(self, root: Path) -> None:
         self.workspace = Workspace.create(root)
+        self.memory = self.workspace.splits
+        self.count = itertools.count()
 
     def write(self, name: str, recordings, segments) -> None:
         """Write what a join writes."""
