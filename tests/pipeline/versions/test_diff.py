@@ -144,7 +144,7 @@ def test_another_option_of_a_stage(run, folder, compare):
     run(vad={"backend": "energy"})
     run(vad={"backend": "energy", "pad_ms": 150})
     found = compare()
-    assert causes(found) == ["stage: vad: energy.pad_ms (default) -> 150"]
+    assert causes(found) == ["stage: vad: energy.pad_ms 30 -> 150"]
     assert [root.stage for root in found.stages] == ["vad"]
     assert amounts(found) == (3, 3, 0)
 
@@ -156,7 +156,7 @@ def test_another_option_and_another_threshold(run, folder, compare):
     found = compare()
     assert causes(found) == [
         "rules: new num_chars == 0 or num_chars >= 4",
-        "stage: vad: energy.pad_ms (default) -> 150",
+        "stage: vad: energy.pad_ms 30 -> 150",
     ]
     assert amounts(found) == (3, 5, 0)
 

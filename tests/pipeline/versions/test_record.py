@@ -94,11 +94,3 @@ def test_rows_of_as_many_versions_stay_as_are_asked_for(run, out, shelf):
     gc.delete(gc.collect(place, keep_versions=0))
     assert [one.has_rows for one in shelf().all()] == [False, False, True]  # the dataset that is there stays
     assert shelf().numbers() == [1, 2, 3]
-
-
-def test_the_versions_that_held_a_recording(run, folder, shelf):
-    run()
-    (folder / "b.wav").unlink()
-    run()
-    b = next(name for name in shelf().find("1").facts()["id"].to_pylist() if name.startswith("b-"))
-    assert [one.manifest.number for one in shelf().holding([b])] == [1]

@@ -129,9 +129,8 @@ def _notes(*both: Version) -> tuple[str, ...]:
         if not version.has_rows:
             found.append(f"the segments of version {version.manifest.number} are gone: `speechmill gc` deleted them")
     old, new = (version.manifest for version in both)
-    differing = sorted(
-        name for name in {*old.versions, *new.versions} if old.versions.get(name) != new.versions.get(name)
-    )
+    shared = sorted(old.versions.keys() & new.versions.keys())
+    differing = [name for name in shared if old.versions[name] != new.versions[name]]
     if differing:
         found.append(f"other versions of {', '.join(differing)}")
     return tuple(found)

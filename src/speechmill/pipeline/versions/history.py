@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The log of a dataset: its versions, and what each changed, from manifests alone."""
+"""The log of a dataset: its versions, and what each changed."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
 from speechmill.pipeline.versions.causes import rule_changes
 from speechmill.pipeline.versions.manifest import Manifest
+from speechmill.pipeline.versions.recordings import compare, facts_of
 from speechmill.pipeline.versions.shelf import Version
 from speechmill.pipeline.versions.steps import roots
 
@@ -34,7 +36,7 @@ def log(versions: Sequence[Version]) -> list[Entry]:
     first: dict[str, int] = {}
     for i, version in enumerate(versions):
         manifest = version.manifest
-        changed = _changed(versions[i - 1].manifest, manifest) if i else ["first"]
+        changed = _changed(versions[i - 1], version) if i else ["first"]
         earlier = first.setdefault(manifest.fingerprint, manifest.number)
         back = [f"as version {earlier}"] if earlier != manifest.number else []
         entries.append(
@@ -54,7 +56,16 @@ def log(versions: Sequence[Version]) -> list[Entry]:
     return entries
 
 
-def _changed(before: Manifest, after: Manifest) -> Iterator[str]:
+def _changed(earlier: Version, later: Version) -> list[str]:
+    """Say in words what changed; recordings are looked at one by one only where manifests tell nothing."""
+    found = list(_settings(earlier.manifest, later.manifest))
+    if found:
+        return found
+    changes = compare(facts_of(earlier), facts_of(later), ())
+    return [f"{kind}: {count:,}" for kind, count in Counter(change.cause.kind for change in changes).items()]
+
+
+def _settings(before: Manifest, after: Manifest) -> Iterator[str]:
     more = after.counts.recordings - before.counts.recordings
     if more:
         yield f"{more:+,} {'recording' if abs(more) == 1 else 'recordings'}"

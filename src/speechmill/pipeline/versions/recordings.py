@@ -68,8 +68,9 @@ def _changes(
 
 
 def _cause(before: Fact, after: Fact) -> Cause | None:
-    if before.sha256 != after.sha256:
-        return Cause(causes.OTHER_AUDIO)
+    if before.sha256 != after.sha256:  # "": recordings.tsv lists it, but there was no such file
+        missing = causes.GONE if not after.sha256 else causes.OTHER_AUDIO
+        return Cause(causes.NEW_AUDIO if not before.sha256 else missing)
     if before.key != after.key:
         return Cause(causes.INPUT)
     if before.corrections != after.corrections:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,11 +75,6 @@ class Shelf:
                 f"and latest, latest~1 and so on. See: speechmill dataset log {self._workspace.root}"
             )
         return self._read(found[number])
-
-    def holding(self, recordings: Collection[str]) -> list[Version]:
-        """Return the versions that any of these recordings is in, oldest first."""
-        wanted = set(recordings)
-        return [one for one in self.all() if not wanted.isdisjoint(one.facts()["id"].to_pylist())]
 
     def _number(self, wanted: str, numbers: list[int]) -> int | None:
         if latest := _LATEST.fullmatch(wanted):

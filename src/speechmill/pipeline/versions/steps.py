@@ -6,8 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
+from speechmill.core import registry
+from speechmill.core.errors import ConfigError
 from speechmill.pipeline.versions.manifest import Manifest, Step, Used
 
 
@@ -90,9 +93,9 @@ def _of_backend(old: Used, new: Used) -> Iterator[str]:
     if old.version != new.version:
         yield f"version of {name} {old.version} -> {new.version}"
     for option in sorted({*old.options, *new.options}):
-        before, after = old.options.get(option, _DEFAULT), new.options.get(option, _DEFAULT)
+        before, after = (one.options.get(option, _DEFAULT) for one in (old, new))
         if before != after:
-            yield f"{name}.{option} {_shown(before)} -> {_shown(after)}"
+            yield f"{name}.{option} {_shown(before, old, option)} -> {_shown(after, new, option)}"
     if old.when != new.when:
         yield f"{name}.when {old.when} -> {new.when}"
     models = {one.name: one.digest for one in old.models}
@@ -105,8 +108,22 @@ def _of_backend(old: Used, new: Used) -> Iterator[str]:
 _DEFAULT = object()
 
 
-def _shown(value: Any) -> str:
-    return "(default)" if value is _DEFAULT else str(value)
+def _shown(value: Any, used: Used, option: str) -> str:
+    if value is _DEFAULT:
+        value = _default(used, option)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _default(used: Used, option: str) -> Any:
+    """Return the default of an option, where the backend that is installed is still the one that was used."""
+    try:
+        module = registry.load(used.family, used.backend)
+    except ConfigError:
+        return "default"
+    if used.version != module.VERSION:
+        return "default"
+    found = {field.name: field.default for field in msgspec.structs.fields(module.Config)}.get(option)
+    return "default" if found is msgspec.NODEFAULT else found
 
 
 def _backends(used: Iterable[Used]) -> str:
