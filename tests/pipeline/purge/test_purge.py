@@ -11,11 +11,13 @@ from tests.conftest import write_tone
 from speechmill import api
 from speechmill.core.errors import ConfigError
 from speechmill.pipeline import purge as pipeline
+from speechmill.pipeline.audit import audit
 from speechmill.pipeline.purge import marks, run
 from speechmill.pipeline.purge.certificate import read_journal, salted
 from speechmill.pipeline.purge.scan import scan
 from speechmill.pipeline.purge.target import resolve
 from speechmill.store.dataset import Dataset
+from speechmill.store.pseudonyms import pseudonyms
 from speechmill.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -86,6 +88,21 @@ def test_a_speaker_is_gone_from_every_file(out):
     assert done.certificate.recordings == 2
     assert done.certificate.exports == ("jsonl", "rttm")
     assert done.certificate.found == 0
+
+
+def test_the_workspace_is_sound_after_it_and_its_versions_say_so(out):
+    done = purge(out, "Anna")
+    assert {one.name: one.findings for one in audit(Workspace.open(out)) if one.wrong} == {}
+    assert done.certificate.versions == (1,)
+    (manifest,) = (out / "versions").glob("*/manifest.json")
+    assert json.loads(manifest.read_text())["purged"] == [{"certificate": done.certificate.id, "recordings": 2}]
+
+
+def test_pseudonyms_go_too(out):
+    hidden = pseudonyms(out).of("Anna")
+    (out / "notes.csv").write_text(f"who\n{hidden}\n{pseudonyms(out).of('Ben')}\n")
+    purge(out, "Anna")
+    assert (out / "notes.csv").read_text() == f"who\n{pseudonyms(out).of('Ben')}\n"
 
 
 def test_a_certificate_names_nobody_and_proves_whom_to_who_has_the_salt(out):

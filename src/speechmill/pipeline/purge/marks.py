@@ -32,6 +32,7 @@ from speechmill.pipeline.purge.needles import ANCHOR, Needles
 from speechmill.pipeline.purge.scan import Wanted
 from speechmill.pipeline.purge.target import Target, manifests, of_recordings, segment_tables
 from speechmill.store import corrections
+from speechmill.store.pseudonyms import KEY, pseudonyms
 from speechmill.store.workspace import Workspace
 
 HEX = 16  # digits of a hash: 64 bits are nobody else's by chance
@@ -73,6 +74,10 @@ def _names(workspace: Workspace, target: Target) -> Iterator[bytes]:
         for name in (one.id, one.uri, *one.beside, *((one.url,) if one.url else ())):
             yield from forms(name)
             yield quote(name).encode()
+    if (workspace.root / KEY).exists():
+        hidden = pseudonyms(workspace.root)
+        for speaker in target.speakers:
+            yield (hidden.of(speaker) or "").encode()
 
 
 def renamed_keys(workspace: Workspace, hashes: Iterable[str]) -> Iterator[str]:

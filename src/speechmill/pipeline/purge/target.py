@@ -35,6 +35,7 @@ class Known(Struct, frozen=True):
     beside: tuple[str, ...] = ()  # addresses of sidecars, of the clean reference, of the original in a store
     speaker: str | None = None
     url: str | None = None  # the page that it was crawled from
+    author: str | None = None  # the channel's or the author's name
     origin: str = "local"
     audio: tuple[str, ...] = ()  # canonical audio, relative to the workspace
 
@@ -50,7 +51,7 @@ class Target(Struct, frozen=True):
     asked: str
     kind: str  # one of KINDS
     recordings: tuple[Known, ...]  # several rows may be of one
-    speakers: tuple[str, ...]  # names that go with it: those that no recording that stays has
+    speakers: tuple[str, ...]  # and authors who go with it: those that no recording that stays has
     stays: tuple[str, ...]  # ids and addresses of all others
 
     @property
@@ -65,8 +66,10 @@ def resolve(workspace: Workspace, asked: str) -> Target:
     kind, first = _first(asked, rows, named)
     found = _closed(first, rows)
     gone = {row.id for row in found}
-    mine = {row.speaker for row in found if row.speaker} | {name for name, id in named if id in gone}
-    others = {row.speaker for row in rows if row.id not in gone} | {name for name, id in named if id not in gone}
+    mine = {name for row in found for name in (row.speaker, row.author) if name}
+    mine |= {name for name, id in named if id in gone}
+    others = {name for row in rows if row.id not in gone for name in (row.speaker, row.author)}
+    others |= {name for name, id in named if id not in gone}
     stays = {name for row in rows if row.id not in gone for name in (row.id, row.uri, row.url or "")} - {""}
     return Target(asked, kind, tuple(found), tuple(sorted(mine - others)), tuple(sorted(stays)))
 
@@ -121,6 +124,7 @@ def _known(row: dict[str, Any]) -> Known:
         tuple(name for name in beside if name),
         row["speaker"],
         rights.get("url"),
+        rights.get("author"),
         row["origin"],
         tuple(row.get("audio") or ()),
     )
