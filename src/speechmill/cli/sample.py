@@ -13,7 +13,7 @@ from speechmill.cli.output import check_writable, print_json, print_table, shown
 
 if TYPE_CHECKING:
     from speechmill.pipeline.sample import Conclusion, Sample
-    from speechmill.pipeline.sample.draw import Of
+    from speechmill.pipeline.sample.drawing import Of
 
 
 @click.command("sample")
@@ -71,6 +71,9 @@ def _show_drawn(drawn: Sample, page: Path, as_json: bool) -> None:
         return
     print_table("", ("stratum", "segments", "drawn"), [(one.name, one.population, one.drawn) for one in drawn.strata])
     click.echo(f"Open {shown(page)}, judge, save, then: speechmill sample WORKSPACE --verdicts verdicts.csv")
+    click.echo(
+        f"{shown(page.parent)} holds audio and texts, where no `speechmill purge` reaches: delete it after use."
+    )
 
 
 def _show(found: Conclusion, as_json: bool) -> None:

@@ -5,8 +5,8 @@
 and edits into corrections. What was drawn is remembered in `samples/<id>.json` of the workspace, without any text.
 """
 
-from speechmill.pipeline.sample.conclude import Conclusion, conclude
-from speechmill.pipeline.sample.draw import Sample, draw
+from speechmill.pipeline.sample.conclusion import Conclusion, conclude
+from speechmill.pipeline.sample.drawing import Sample, draw
 from speechmill.pipeline.sample.sheet import write_sheet
 
 __all__ = ["Conclusion", "Sample", "conclude", "draw", "write_sheet"]

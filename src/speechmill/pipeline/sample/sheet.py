@@ -22,7 +22,7 @@ from speechmill.core.files import write_bytes
 from speechmill.core.timebase import CANONICAL_HZ
 from speechmill.core.types import Recording, Segment
 from speechmill.pipeline.report.markup import json_text, tag
-from speechmill.pipeline.sample.draw import Drawn, Sample
+from speechmill.pipeline.sample.drawing import Drawn, Sample
 from speechmill.pipeline.sample.verdicts import FAULTS, GOOD
 from speechmill.pipeline.segment_columns import SegmentColumns
 from speechmill.store.dataset import Dataset

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import sys
 from collections import Counter
 
 import pytest
 
 from speechmill.core.errors import ConfigError, WorkspaceError
-from speechmill.pipeline.sample.draw import allocation, draw, remembered
+from speechmill.pipeline.sample import drawing
+from speechmill.pipeline.sample.drawing import allocation, draw, remembered
 from speechmill.store.workspace import Workspace
 
 
@@ -52,7 +52,7 @@ def test_strata_have_names_that_say_what_is_in_them(workspace: Workspace) -> Non
 
 
 def test_what_was_taken_down_is_not_drawn(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["speechmill.pipeline.sample.draw"], "taken_down", lambda root: {"talk-2"})
+    monkeypatch.setattr(drawing, "taken_down", lambda root: {"talk-2"})
     sample = draw(workspace, 100, "score", 0)
     assert sample.population == 12
     assert not [one for one in sample.segments if one.id.startswith("talk-2-")]

@@ -19,7 +19,7 @@ from speechmill.pipeline import correct
 from speechmill.pipeline.correction_files import Said
 from speechmill.pipeline.filter import drop_codes
 from speechmill.pipeline.refilter import read_index
-from speechmill.pipeline.sample.draw import Drawn, Sample, remembered
+from speechmill.pipeline.sample.drawing import Drawn, Sample, remembered
 from speechmill.pipeline.sample.estimates import Estimate, Judged, estimate, wilson
 from speechmill.pipeline.sample.verdicts import FAULTS, Verdict, check_of, read
 from speechmill.pipeline.segment_columns import SegmentColumns
