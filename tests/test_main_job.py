@@ -174,7 +174,7 @@ def test_praatio_reads_the_textgrids(job, rows):
     from praatio import textgrid
 
     for row in rows:
-        path = job[0] / "exports" / "textgrid" / f"{row['recording_id']}.TextGrid"
+        path = job[0] / "exports" / "textgrid" / "train" / f"{row['recording_id']}.TextGrid"
         grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
         if row["words"]:
             assert grid.tierNames == ("words", "phones")
@@ -197,7 +197,7 @@ def test_the_nemo_manifest_states_the_files_own_lengths(job, rows):
 
 def test_rttm_has_each_segment(job, rows):
     for row in rows:
-        (line,) = (job[0] / "exports" / "rttm" / f"{row['recording_id']}.rttm").read_text().splitlines()
+        (line,) = (job[0] / "exports" / "rttm" / "train" / f"{row['recording_id']}.rttm").read_text().splitlines()
         kind, name, _channel, start, duration, *_rest = line.split()
         assert (kind, name) == ("SPEAKER", row["recording_id"])
         assert (float(start), float(duration)) == pytest.approx((row["start"], row["duration"]), abs=TICK)
