@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 import subprocess
@@ -246,3 +247,14 @@ def test_a_frame_tells_its_number(number: int) -> None:
     if size < 5 and not 0xD800 <= number <= 0xDFFF and number < 0x110000:
         assert head[4 : 4 + size].decode() == chr(number)
     assert head[4 + size : 6 + size] == b"\x00\x63"
+
+
+def test_clips_one_after_another_share_the_frame_between_them(folder: Path) -> None:
+    marks = [0, 10, 3000, 3001, 2 * BLOCK, 2 * BLOCK + 30, 5 * BLOCK - 1, 5 * BLOCK, 9 * BLOCK + 5, NUM_SAMPLES]
+    spans = list(itertools.pairwise(marks))
+    samples = SOUNDS["murmur"]
+    with FlacCutter(folder / "murmur.flac") as cutter:
+        for order in (spans, spans[::-1], [spans[1], spans[1], spans[0]]):
+            for start, stop in order:
+                assert cutter.pcm(start, stop).tolist() == samples[start:stop].tolist()
+                assert by_libflac(cutter.flac(start, stop)).tolist() == samples[start:stop].tolist()

@@ -49,6 +49,7 @@ class FlacCutter:
         self.path = path
         self.info = stream_info(path)
         self._ready: dict[_Plan, _New] = {}
+        self._last: tuple[int, Pcm16] = (-1, np.zeros(0, np.int16))  # number and samples of the frame decoded last
         try:
             self._file = path.open("rb", buffering=0)
         except OSError as error:
@@ -100,15 +101,24 @@ class FlacCutter:
         if stop <= start:
             return np.zeros(0, np.int16)
         first, last = start // self._block, (stop - 1) // self._block
+        if last != self._last[0] or first != last:
+            self._last = (last, self._frames_decoded(first, last))
+        offset = first * self._block
+        samples = self._last[1]
+        if offset + len(samples) < stop:
+            raise self._corrupt(f"samples {start} to {stop} can't be decoded")
+        found = samples[start - offset : stop - offset]
+        # A clip that begins where the one before ended needs the same frame.
+        self._last = (last, samples[(last - first) * self._block :])
+        return found
+
+    def _frames_decoded(self, first: int, last: int) -> Pcm16:
+        """Return the samples of frames, both included."""
         bounds = self._frames.bounds[first : last + 2]
         content = memoryview(self._read(int(bounds[0]), int(bounds[-1] - bounds[0])))
         places = (bounds - bounds[0]).tolist()
         parts = [self._decoded(content[a:b]) for a, b in itertools.pairwise(places)]
-        samples = np.concatenate(parts) if len(parts) > 1 else parts[0]
-        offset = first * self._block
-        if offset + len(samples) < stop:
-            raise self._corrupt(f"samples {start} to {stop} can't be decoded")
-        return samples[start - offset : stop - offset]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def _decoded(self, content: memoryview) -> Pcm16:
         try:
@@ -142,14 +152,12 @@ class FlacCutter:
             begin = rows.stop
             yield plan, _New(new.content[rows], new.lengths[rows], change[rows])
 
-    def _pieces(self, plan: _Plan, new: _New) -> Iterator[bytes | memoryview]:
-        if plan.lead:
-            yield self._coded(plan.start, plan.start + plan.lead, 0)
-        if plan.num_frames:
-            yield from self._copied(plan, new)
+    def _pieces(self, plan: _Plan, new: _New) -> list[bytes | memoryview]:
+        before = [self._coded(plan.start, plan.start + plan.lead, 0)] if plan.lead else []
+        copied = self._copied(plan, new) if plan.num_frames else []
         begin = max(plan.start + plan.lead, plan.last * self._block)
-        if begin < plan.stop:
-            yield self._coded(begin, plan.stop, begin - plan.start)
+        after = [self._coded(begin, plan.stop, begin - plan.start)] if begin < plan.stop else []
+        return [*before, *copied, *after]
 
     def _copied(self, plan: _Plan, new: _New) -> list[bytes | memoryview]:
         """Return the pieces of the frames that are copied."""
