@@ -172,8 +172,8 @@ def _notes(recordings: Recordings, group: Indices, found: Indices, kept: Floats,
     between = found == BETWEEN
     if between.any():
         notes.append(
-            f"splits: {int(between.sum())} recordings have speakers, a channel or sound of two splits and are dropped "
-            "as between-splits: what was tested on is never trained on"
+            f"splits: dropped as between-splits, for a speaker, a channel or sound of two splits: {int(between.sum())} "
+            "recordings. What was tested on is never trained on"
         )
     if total == 0:
         return tuple(notes)

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import itertools
+import wave
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -53,6 +55,14 @@ def sentence(name: str) -> str:
     """Eight words that no other recording says together."""
     number = int.from_bytes(name.encode(), "big")
     return " ".join([*(WORDS[(number >> i) % len(WORDS)] for i in range(6)), name, f"{name}x", f"{name}y", f"{name}z"])
+
+
+def melody(seed: int) -> np.ndarray:
+    """Fifteen seconds of notes in noise, at 16 kHz."""
+    generator = np.random.default_rng(seed)
+    time = np.arange(16_000 // 4) / 16_000
+    notes = [np.sin(2 * np.pi * generator.uniform(250, 3500, 3)[:, None] * time).sum(axis=0) for _ in range(60)]
+    return (0.1 * np.concatenate(notes) + 0.001 * generator.standard_normal(240_000)).astype(np.float32)
 
 
 class Corpus:
@@ -103,14 +113,29 @@ def corpus(tmp_path):
 
 @pytest.fixture
 def make():
-    """`recording`, `said` and `sentence`, as above."""
+    """`recording`, `said`, `sentence` and `melody`, as above."""
 
     class Make:
         recording = staticmethod(recording)
         said = staticmethod(said)
         sentence = staticmethod(sentence)
+        melody = staticmethod(melody)
 
     return Make
+
+
+@pytest.fixture(scope="session")
+def make_melody():
+    """Write a melody as 16-bit WAV."""
+
+    def write(path: Path, seed: int) -> None:
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes((melody(seed) * 32767).astype("<i2").tobytes())
+
+    return write
 
 
 @pytest.fixture

@@ -129,14 +129,6 @@ def test_yes_is_no_leak(twelve):
     assert find_leaks(twelve.workspace) == []
 
 
-def melody(seed: int) -> np.ndarray:
-    """Fifteen seconds of notes in noise, at 16 kHz."""
-    generator = np.random.default_rng(seed)
-    time = np.arange(16_000 // 4) / 16_000
-    notes = [np.sin(2 * np.pi * generator.uniform(250, 3500, 3)[:, None] * time).sum(axis=0) for _ in range(60)]
-    return (0.1 * np.concatenate(notes) + 0.001 * generator.standard_normal(240_000)).astype(np.float32)
-
-
 def sound(corpus, table: str, heard: dict[str, np.ndarray]) -> None:
     """Write the landmarks of recordings, as a join does."""
     rows = [{"recording_id": name, "landmarks": landmarks(samples)} for name, samples in heard.items()]
@@ -149,9 +141,9 @@ def reencoded(samples: np.ndarray) -> np.ndarray:
     return (np.round((0.6 * samples + noise) * 1024) / 1024)[16_000:].astype(np.float32)
 
 
-def test_a_reencoded_duplicate_is_found(twelve):
+def test_a_reencoded_duplicate_is_found(twelve, make):
     train, test = one_of(twelve, "train"), one_of(twelve, "test")
-    heard = {name: melody(number) for number, name in enumerate((train, test, one_of(twelve, "dev")))}
+    heard = {name: make.melody(number) for number, name in enumerate((train, test, one_of(twelve, "dev")))}
     sound(twelve, "t1", heard)
     assert find_leaks(twelve.workspace) == []
     sound(twelve, "t1", {**heard, train: reencoded(heard[test])})
@@ -169,7 +161,9 @@ def test_a_reencoded_duplicate_goes_where_the_recording_is(twelve, make, dedupli
     rows = [make.recording(name, speaker=f"speaker{i}") for i, name in enumerate(names)]
     segments = [one for name in (*names, "copy") for one in make.said(name)]
     twelve.write("t2", [*rows, make.recording("copy")], segments)
-    sound(twelve, "t2", {one_of(twelve, "train"): melody(0), test: melody(1), "copy": reencoded(melody(1))})
+    sound(
+        twelve, "t2", {one_of(twelve, "train"): make.melody(0), test: make.melody(1), "copy": reencoded(make.melody(1))}
+    )
     twelve.decide("t2", deduplicate=deduplicate)
     found = {twelve.splits()["copy-0"], twelve.splits()[f"{test}-0"]}
     assert found == ({"test", None} if deduplicate and deduplicate.audio else {"test"})

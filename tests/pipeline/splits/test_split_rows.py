@@ -119,7 +119,7 @@ def test_what_joins_two_splits_is_dropped_without_a_value(twelve, make):
     assert (drop["value"], drop["threshold"]) == (None, None)
     assert "sha-talk" not in memory(twelve).of("recording")
     (note,) = notes_of(read_index(twelve.workspace).decisions_path(twelve.workspace))
-    assert note.startswith("splits: 1 recordings have speakers")
+    assert note.startswith("splits: dropped as between-splits")
 
 
 def test_another_seed_and_other_shares_move_nothing(twelve):

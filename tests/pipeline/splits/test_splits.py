@@ -135,7 +135,7 @@ def test_what_would_join_two_splits_is_dropped_and_not_remembered():
     assert found == {"a": TEST, "b": TRAIN, "c": BETWEEN}
     assert "c" not in made.new["recording"]
     assert "cy" not in made.new["speaker"]
-    assert "1 recordings have speakers, a channel or sound of two splits" in made.notes[0]
+    assert "a speaker, a channel or sound of two splits: 1 recordings" in made.notes[0]
 
 
 def test_a_new_speaker_between_two_splits_costs_the_lesser_side_alone():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import av
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -131,3 +132,44 @@ def test_what_it_says_to_do_mends_it(out, again):
     shutil.rmtree(out / "decisions")
     assert again().exit_status == 0
     assert contents(out / "exports" / "jsonl") == before
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory, make_melody):
+    """The workspace of a run on four melodies and a copy of the first as MP3, with an export."""
+    folder, out = tmp_path_factory.mktemp("melodies"), tmp_path_factory.mktemp("copied") / "out"
+    for number, (name, text) in enumerate(TEXTS.items()):
+        make_melody(folder / f"{name}.wav", number)
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    as_mp3(folder / "a.wav", folder / "copy.mp3")
+    (folder / "copy.txt").write_text("Whatever somebody else heard in that", encoding="utf-8")
+    settings = {**SETTINGS, "deduplicate": {"audio": True}}
+    assert api.run(folder, out, settings=settings, workers=1).exit_status == 0
+    return out
+
+
+def as_mp3(source, target):
+    with av.open(str(source)) as read, av.open(str(target), "w") as written:
+        stream = written.add_stream("mp3", rate=16_000, layout="mono")
+        stream.bit_rate = 48_000
+        for frame in read.decode(audio=0):
+            written.mux(stream.encode(frame))
+        written.mux(stream.encode(None))
+
+
+def test_a_copy_as_mp3_that_somebody_put_into_another_split_fails_the_export(copied, tmp_path, speechmill):
+    out = shutil.copytree(copied, tmp_path / "out")
+    before = contents(out / "exports")
+    rows = pq.read_table(out / "dataset" / "segments.parquet", columns=["recording_id", "split", "duplicate_of"])
+    found = {row["recording_id"]: row for row in rows.to_pylist()}
+    gone = next(name for name, row in found.items() if row["duplicate_of"])
+    kept = found[gone]["duplicate_of"]
+    assert {gone.split("-")[0], kept.split("-")[0]} == {"a", "copy"}
+    other = next(split for split in ("train", "dev", "test") if split != found[kept]["split"])
+    alter(out, "segments", "drops", lambda row: [] if row["recording_id"] == gone else row["drops"])
+    alter(out, "segments", "split", lambda row: other if row["recording_id"] == gone else row["split"])
+    said = speechmill("export", out, "jsonl", expect=2).stderr
+    assert "recordings sound alike" in said
+    assert gone in said
+    assert kept in said
+    assert contents(out / "exports") == before
