@@ -16,7 +16,7 @@ MAX_SHARD_MB = 500  # small enough to send again, large enough to be few
 MAX_SHARD_ROWS = 100_000
 _WAV = 2.0 * CANONICAL_HZ
 # Bytes of a second; FLAC of speech at 24 kHz takes about half of WAV, Opus about 24 kbit/s.
-BYTES_PER_S = {"wav": _WAV, "flac": 0.55 * _WAV, "opus": 4000.0}
+BYTES_PER_S = {"wav": _WAV, "flac": 0.55 * _WAV, "copy": 0.55 * _WAV, "opus": 4000.0}  # copy: whole recordings
 ROW_BYTES = 1000  # of a segment's text, words and phones
 
 
