@@ -149,3 +149,10 @@ def test_round_trip_of_any_srt_but_for_speakers(tmp_path_factory, utterances):
     captions.write(path, utterances)
     expected = [(one.text, one.start, one.duration) for one in utterances]
     assert [(one.text, one.start, one.duration) for one in captions.read(path)] == expected
+
+
+def test_a_rolling_cue_without_text_has_no_words(tmp_path):
+    path = tmp_path / "a.vtt"
+    path.write_text("WEBVTT\n\n00:00.000 --> 00:01.000\n\n00:01.000 --> 00:02.000\na<00:01.500> b\n", encoding="utf-8")
+    (line,) = captions.read_rolling(path)
+    assert [(word.symbol, word.start) for word in line.words] == [("a", 1.0), ("b", 1.5)]

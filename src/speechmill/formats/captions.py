@@ -84,6 +84,8 @@ def _inner_words(path: Path, cue: _Cue, line: str) -> tuple[Word, ...]:
     times = [cue.start_ms, *(_milliseconds(path, 0, parts[i : i + 4]) for i in range(1, len(parts), 5))]
     pieces = [_plain(_TAG.sub("", piece or "")) for piece in parts[::5]]
     spoken = [(start, piece) for start, piece in zip(times, pieces, strict=True) if piece]
+    if not spoken:  # a cue without text
+        return ()
     ends = [*(start for start, _ in spoken[1:]), cue.end_ms]
     return tuple(
         Word(piece, start / 1000, tick(max(0, end - start) / 1000))
