@@ -41,7 +41,7 @@ def test_verdicts_become_shares_of_the_dataset(workspace: Workspace, sample: Sam
     assert found.precision.share == pytest.approx(0.75 * 0.75 + 0.25)
     assert found.faults["wrong-text"] == found.faults["bad-audio"] == estimate([Judged(12, 4, 1), Judged(4, 1, 0)])
     assert found.faults["wrong-speaker"].share == 0.0
-    assert list(found.strata) == ["language en", "language vi"]
+    assert list(found.strata) == ["en", "vi"]
     assert (found.judged, found.drawn, found.covered, found.population, found.is_current) == (5, 16, 16, 16, True)
     assert found.corrections == 0
 

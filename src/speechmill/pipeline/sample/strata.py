@@ -13,8 +13,8 @@ from speechmill.core.errors import ConfigError
 from speechmill.pipeline.segment_columns import SegmentColumns
 
 FIFTHS = 5  # of numbers: enough to see where quality falls off, few enough that each has segments to judge
-OTHERS = "others"
-UNKNOWN = "unknown"
+OTHERS = "(others)"
+UNKNOWN = "(unknown)"
 _CODED = ("speaker", "language", "split")
 
 Rows = NDArray[np.int64]
@@ -23,7 +23,7 @@ Rows = NDArray[np.int64]
 class Stratum(Struct, frozen=True):
     """Rows of the table that are alike."""
 
-    name: str
+    name: str  # a speaker's is the name alone: what it is equal to, `speechmill purge` finds
     rows: Rows
 
 
@@ -59,9 +59,9 @@ def _by_value(columns: SegmentColumns, rows: Rows, by: str, most: int) -> list[S
     names = {int(code): coded.values[code] if code >= 0 else UNKNOWN for code in values}
     common = sorted(values.tolist(), key=lambda code: (-int(counts[values == code][0]), names[code]))
     alone = common if len(common) <= most else common[: max(0, most - 1)]
-    found = [Stratum(f"{by} {names[code]}", rows[codes == code]) for code in alone]
+    found = [Stratum(names[code], rows[codes == code]) for code in alone]
     rest = rows[~np.isin(codes, alone)]
-    return [*found, Stratum(f"{by}: {OTHERS}", rest)] if len(rest) else found
+    return [*found, Stratum(OTHERS, rest)] if len(rest) else found
 
 
 def _by_number(columns: SegmentColumns, rows: Rows, name: str, most: int) -> list[Stratum]:
@@ -80,7 +80,7 @@ def _by_number(columns: SegmentColumns, rows: Rows, name: str, most: int) -> lis
         (rows[known_rows][part == number], values[known_rows][part == number]) for number in range(len(edges) + 1)
     ]
     found = [Stratum(_between(name, inside), these) for these, inside in of_part if len(these)]
-    return [*found, Stratum(f"{name}: {UNKNOWN}", missing)] if len(missing) else found
+    return [*found, Stratum(f"{name} {UNKNOWN}", missing)] if len(missing) else found
 
 
 def _between(name: str, values: Sequence[float] | NDArray[np.float64]) -> str:
