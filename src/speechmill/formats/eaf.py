@@ -79,11 +79,11 @@ class _Guarded(ET.TreeBuilder):
         """Refuse before an entity is defined."""
         raise FormatError(f"{self._path}: an EAF has no document type of its own; entities are not expanded")
 
-    def start(self, tag: str, attrs: dict[str, str]) -> ET.Element:  # type: ignore[override]
+    def start(self, tag: str, attrs: dict[str, str]) -> ET.Element:
         self._depth += 1
         if self._depth > _MAX_LEVELS:
             raise FormatError(f"{self._path}: elements are nested deeper than {_MAX_LEVELS}")
-        return super().start(tag, attrs)  # type: ignore[arg-type]
+        return super().start(tag, attrs)
 
     def end(self, tag: str) -> ET.Element:
         self._depth -= 1
