@@ -17,7 +17,7 @@ from speechmill.core.errors import FetchError, WorkspaceError
 from speechmill.core.remote import Page
 from speechmill.crawl._connections import connection_of, jar_of
 from speechmill.crawl._tally import Ending
-from speechmill.crawl.discovery import Followed, Listing
+from speechmill.crawl.discovery import Followed, Listing, without_denied
 from speechmill.crawl.egress import BUSY_S, Turn, Ways, ways_of
 from speechmill.crawl.policy import decide
 from speechmill.crawl.reactions import Breaker, next_try
@@ -194,6 +194,7 @@ class PlatformCrawl:
 
     async def _page(self, followed: Followed, page: Page) -> None:
         ground, listing = self._ground, followed.listing
+        page = without_denied(page, ground.denied)
         save = functools.partial(
             ground.catalog.save_page,
             listing.id,

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Decision, Page, Wanted
 from speechmill.crawl.policy import listed
 from speechmill.crawl.workers import wanted_of
 from speechmill.store.catalog import Query
+from speechmill.store.denied import Denied, item_name
+from speechmill.store.takedowns import crawled_id
 
 MAX_PAGES = 10_000  # of one listing in one run: a listing without end is a fault
 MAX_FAILURES = 5  # in a row; then a listing is left for another run
@@ -30,6 +32,12 @@ class Listing(Struct, frozen=True):
     config: Any  # the backend's Config
     id: str
     kind: str  # "search", "channel", ...: what statistics are told apart by
+
+
+def without_denied(page: Page, denied: Denied) -> Page:
+    """Leave out what was purged from the workspace."""
+    kept = (ref for ref in page.refs if not denied.holds(item_name(crawled_id(ref.platform, ref.id))))
+    return structs.replace(page, refs=tuple(kept))
 
 
 class Followed:

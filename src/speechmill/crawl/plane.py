@@ -38,6 +38,7 @@ from speechmill.pipeline.crawl_options import CrawlOptions
 from speechmill.pipeline.spec import Corpus
 from speechmill.store.blobs import Blobs, open_blobs
 from speechmill.store.catalog import Attempt, Catalog
+from speechmill.store.denied import read_denied
 from speechmill.store.workspace import Workspace
 
 __all__ = ["CrawlJob", "CrawlSummary", "Listing", "Observer", "Progress", "Silent", "crawl", "listings_of", "run_crawl"]
@@ -155,6 +156,7 @@ class Ground:
         self.folder = folder
         self.decoder = decoder
         self.owner = self.folder.owner
+        self.denied = read_denied(job.workspace)  # what was purged is not even noted
         self.tally = Tally()
         self.notes: list[str] = []
         self.attempts: list[Attempt] = []

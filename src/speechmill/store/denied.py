@@ -27,22 +27,28 @@ class Entry(Struct, frozen=True):
     hash: str  # HMAC-SHA256 by the list's salt
 
 
-class Denied(Struct, frozen=True):
-    """The list. `salt`: 64 hex digits."""
+class _File(Struct, frozen=True):
+    """The list as it is written. `salt`: 64 hex digits."""
 
     salt: str = ""
     entries: tuple[Entry, ...] = ()
 
+
+class Denied:
+    """What must not come back."""
+
+    def __init__(self, salt: str = "", entries: Iterable[Entry] = ()) -> None:
+        self.entries = tuple(entries)
+        self._salt = bytes.fromhex(salt)
+        self._known = frozenset(entry.hash for entry in self.entries)
+
     def hash(self, name: str) -> str:
         """Return what the list would have of a name."""
-        return hmac.new(bytes.fromhex(self.salt), name.encode(), "sha256").hexdigest()
+        return hmac.new(self._salt, name.encode(), "sha256").hexdigest()
 
     def holds(self, *names: str) -> bool:
         """Tell whether any of these is denied: a file's SHA-256, or `item_name`."""
-        if not self.entries:
-            return False
-        known = {entry.hash for entry in self.entries}
-        return any(self.hash(name) in known for name in names if name)
+        return bool(self._known) and any(self.hash(name) in self._known for name in names if name)
 
 
 def item_name(recording_id: str) -> str:
@@ -52,22 +58,29 @@ def item_name(recording_id: str) -> str:
 
 def read_denied(workspace: Path) -> Denied:
     """Read the list. Raises WorkspaceError where it is broken: nothing may slip through."""
-    path = workspace / FOLDER / "denied.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Denied)
-    except FileNotFoundError:
-        return Denied()
-    except msgspec.MsgspecError as error:
-        raise WorkspaceError(f"{path} can't be read: {error}. It says what was purged; restore it") from error
+    found = _read(workspace)
+    return Denied(found.salt, found.entries)
 
 
 def deny(workspace: Path, certificate: str, names: Iterable[str]) -> int:
     """Add names to the list. Returns how many are new."""
-    found = read_denied(workspace)
-    found = found if found.salt else Denied(secrets.token_hex(32))
-    known = {entry.hash for entry in found.entries}
-    new = sorted({found.hash(name) for name in names if name} - known)
+    found = _read(workspace)
+    salt = found.salt or secrets.token_hex(32)
+    before = Denied(salt, found.entries)
+    new = sorted({before.hash(name) for name in names if name and not before.holds(name)})
     entries = (*found.entries, *(Entry(certificate, one) for one in new))
-    path = workspace / FOLDER / "denied.json"
-    write_bytes(path, msgspec.json.format(msgspec.json.encode(Denied(found.salt, entries)), indent=2))
+    content = msgspec.json.format(msgspec.json.encode(_File(salt, entries)), indent=2)
+    write_bytes(workspace / FOLDER / "denied.json", content)
     return len(new)
+
+
+def _read(workspace: Path) -> _File:
+    path = workspace / FOLDER / "denied.json"
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_File)
+        bytes.fromhex(found.salt)
+    except FileNotFoundError:
+        return _File()
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise WorkspaceError(f"{path} can't be read: {error}. It says what was purged; restore it") from error
+    return found
