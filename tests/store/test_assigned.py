@@ -48,15 +48,6 @@ def test_bytes_depend_on_what_is_known_alone(tmp_path):
     assert assigned.path_in(one).read_bytes() == assigned.path_in(two).read_bytes()
 
 
-def test_what_must_leave_no_trace_goes_and_the_rest_stays_as_it_was(tmp_path):
-    known = assigned.remember(tmp_path, assigned.read(tmp_path), {"recording": {"aa": TEST, "bb": DEV}})
-    assert assigned.forget(tmp_path, {"recording": ["aa", "never seen"]}) == 1
-    assert assigned.read(tmp_path).of("recording") == {"bb": DEV}
-    assert assigned.founded(tmp_path) == known.founded
-    assert b"aa" not in assigned.path_in(tmp_path).read_bytes()
-    assert assigned.forget(tmp_path, {"recording": ["aa"]}) == 0
-
-
 def test_a_broken_file_is_an_error_and_not_a_fresh_start(tmp_path):
     assigned.remember(tmp_path, assigned.read(tmp_path), {"recording": {"aa": TEST}})
     path = assigned.path_in(tmp_path)

@@ -8,7 +8,7 @@ become training data, and no model that was trained before may be tested on the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -105,19 +105,6 @@ def _fresh(kind: Kind, known: Mapping[str, int], new: Mapping[str, int], folder:
                 f"{SPLITS[split]}. This is a fault of speechmill: please report it with that file"
             )
     return {name: split for name, split in new.items() if name not in known}
-
-
-def forget(folder: Path, names: Mapping[Kind, Collection[str]]) -> int:
-    """Take out what must leave no trace. Returns how many rows went. For `speechmill purge` alone."""
-    known = read(folder)
-    left = {
-        kind: {name: split for name, split in known.of(kind).items() if name not in names.get(kind, ())}
-        for kind in KINDS
-    }
-    gone = sum(len(known.of(kind)) - len(left[kind]) for kind in KINDS)
-    if gone:
-        _write(folder, left, known.founded)
-    return gone
 
 
 def _rows(splits: Mapping[Kind, Mapping[str, int]]) -> Iterable[Row]:

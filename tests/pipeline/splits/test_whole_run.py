@@ -15,6 +15,7 @@ from speechmill import api
 from speechmill.core.errors import LeakFound
 from speechmill.pipeline.explain import explain
 from speechmill.pipeline.overview import overview
+from speechmill.store import assigned
 
 pytestmark = pytest.mark.slow
 
@@ -173,3 +174,23 @@ def test_a_copy_as_mp3_that_somebody_put_into_another_split_fails_the_export(cop
     assert gone in said
     assert kept in said
     assert contents(out / "exports") == before
+
+
+def test_what_is_purged_is_forgotten_and_the_others_stay_where_they_were(out, speechmill):
+    rows = pq.read_table(out / "dataset" / "segments.parquet", columns=["recording_id", "split"]).to_pylist()
+    was = {row["recording_id"]: row["split"] for row in rows}
+    gone = next(name for name, split in was.items() if split == "test")
+    sha256 = hash_of(out, gone)
+    assert sha256 in assigned.read(out / "splits").of("recording")
+    speechmill("purge", out, gone, "--yes")
+    assert sha256 not in assigned.read(out / "splits").of("recording")
+    assert len(assigned.read(out / "splits").of("recording")) == 3
+    rows = pq.read_table(out / "dataset" / "segments.parquet", columns=["recording_id", "split"]).to_pylist()
+    assert {row["recording_id"]: row["split"] for row in rows} == {k: v for k, v in was.items() if k != gone}
+    speechmill("filter", out, "--rule", "num_chars >= 2")
+    speechmill("export", out, "jsonl")
+
+
+def hash_of(out, recording_id):
+    rows = pq.read_table(out / "dataset" / "recordings.parquet", columns=["id", "sha256"]).to_pylist()
+    return next(row["sha256"] for row in rows if row["id"] == recording_id)
