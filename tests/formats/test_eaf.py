@@ -136,3 +136,28 @@ def test_what_is_no_document_is_an_error_with_its_path(tmp_path, text, message):
 def test_annotations_that_overlap_are_not_written(tmp_path):
     with pytest.raises(FormatError, match="overlaps"):
         write(tmp_path / "out.eaf", [Tier("words", (Word("one", 0.5, 0.3), Word("two", 0.7, 0.3)))])
+
+
+def test_what_is_no_slot_in_the_time_order_stays_where_it_is(interview, tmp_path):
+    odd = INTERVIEW.replace("</TIME_ORDER>", '<ODD TIME_VALUE="m1"/></TIME_ORDER>')
+    interview.write_text(odd, encoding="utf-8")
+    write(tmp_path / "out.eaf", [WORDS], interview)
+    assert read(tmp_path / "out.eaf").tiers[:3] == read(interview).tiers
+    assert '<ODD TIME_VALUE="m1"' in (tmp_path / "out.eaf").read_text(encoding="utf-8")
+
+
+def test_tiers_that_depend_on_each_other_over_many_levels_are_refused(tmp_path):
+    tiers = "".join(
+        f'<TIER TIER_ID="t{i}"><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="a{i}" ANNOTATION_REF="a{i + 1}"/>'
+        "</ANNOTATION></TIER>"
+        for i in range(200)
+    )
+    own = '<ALIGNABLE_ANNOTATION ANNOTATION_ID="a200" TIME_SLOT_REF1="x" TIME_SLOT_REF2="y"/>'
+    slots = '<TIME_SLOT TIME_SLOT_ID="x" TIME_VALUE="0"/><TIME_SLOT TIME_SLOT_ID="y" TIME_VALUE="9"/>'
+    path = tmp_path / "deep.eaf"
+    path.write_text(
+        f"<ANNOTATION_DOCUMENT><TIME_ORDER>{slots}</TIME_ORDER>{tiers}"
+        f'<TIER TIER_ID="t"><ANNOTATION>{own}</ANNOTATION></TIER></ANNOTATION_DOCUMENT>'
+    )
+    with pytest.raises(FormatError, match="over more than 64 levels"):
+        read(path)

@@ -276,7 +276,7 @@ class _Writer:
         """Order the slots by time; one without a value stays behind the one before it."""
         last, keys = 0, []
         for slot in self._slots:
-            last = int(slot.get("TIME_VALUE", last)) if isinstance(slot.tag, str) else last
+            last = int(slot.get("TIME_VALUE", last)) if slot.tag == "TIME_SLOT" else last
             keys.append(last)
         order = sorted(range(len(keys)), key=keys.__getitem__)
         self._slots[:] = [self._slots[i] for i in order]
