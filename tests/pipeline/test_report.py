@@ -159,6 +159,27 @@ def test_a_rule_that_dropped_nothing_is_shown_as_well(small):
     assert "duration <= 30 0 h 0 0 h 0" in page(small, audio=False).words
 
 
+def test_what_is_no_rule_is_shown_in_words_and_hours_by_split(tmp_path):
+    segments = [
+        segment(0, scores={"snr_db": 30.0}, split="train"),
+        segment(1, scores={"snr_db": 20.0}, split="test"),
+        segment(2, scores={"snr_db": 10.0}, drops=(Drop("leak-text", 0.9, 0.8),)),
+        segment(3, scores={"snr_db": 10.0}, drops=(Drop("between-splits"), Drop("duplicate-audio", 0.7, 0.6))),
+    ]
+    root = workspace(tmp_path, segments, [recording("rec-a")])
+    shown = facts(root)
+    assert {group.label: group.segments for group in shown.groups["split"]} == {"train": 1, "test": 1, "none": 2}
+    words = page(root).words
+    assert "leak-text : says nearly what a segment of dev or test says" in words
+    assert "between-splits : its recording has speakers, a channel or sound of two splits" in words
+    assert "By split, 3" in words
+
+
+def test_of_one_split_there_is_no_table(tmp_path):
+    segments = [segment(0, scores={"snr_db": 30.0}, split="train"), segment(1, drops=(Drop("snr_db >= 1"),))]
+    assert "split" not in facts(workspace(tmp_path, segments, [recording("rec-a")])).groups
+
+
 def test_hours_by_speaker_language_source_and_licence(small):
     groups = facts(small).groups
     assert [(group.label, group.segments) for group in groups["speaker"]] == [("unknown", 3), ("Lan", 1)]
