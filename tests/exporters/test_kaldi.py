@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import wave
 from collections.abc import Sequence
 from pathlib import Path
@@ -184,3 +185,11 @@ def test_more_files_than_may_be_open_are_merged(tmp_path: Path) -> None:
     assert len(lines) == 1200
     assert lines == sorted(lines)
     assert not (tmp_path / "scratch").exists()
+
+
+def test_sort_agrees_as_kaldis_script_asks_it(dataset: Dataset, folder: Path) -> None:
+    exported(kaldi, Config(), dataset, folder)
+    utt2spk = folder / "train" / "utt2spk"
+    for options in ((), ("-k2",)):
+        done = subprocess.run(["sort", *options, str(utt2spk)], capture_output=True, check=True, env={"LC_ALL": "C"})
+        assert done.stdout == utt2spk.read_bytes()
