@@ -28,6 +28,7 @@ from speechmill.formats.samples import Pcm16
 _CHUNK = 128 << 10  # bytes looked at together when frames are looked for: they stay in a core's cache
 _SYNC = FIXED << 8 | 0xFF  # the first two bytes of a frame, as a little-endian number
 _SMALLEST = 16  # samples of a block that isn't the last
+_MOST_BLOCKS = 128  # of metadata, that are looked at
 
 
 class _Frames(NamedTuple):
@@ -191,7 +192,8 @@ class FlacCutter:
 
     def _read(self, begin: int, size: int) -> bytes:
         try:
-            content = os.pread(self._file.fileno(), size, begin)
+            self._file.seek(begin)
+            content = self._file.read(size)
         except OSError as error:
             raise AudioError("unreadable", f"{self.path}: {error.strerror or error}", permanent=False) from error
         if len(content) != size:
@@ -203,12 +205,13 @@ class FlacCutter:
 
     def _first_frame(self) -> int:
         """Return where the blocks of metadata end."""
-        at, last = 4, False
-        while not last:
+        at = 4
+        for _ in range(_MOST_BLOCKS):
             head = self._read(at, 4)
-            last = bool(head[0] & 0x80)
             at += 4 + int.from_bytes(head[1:], "big")
-        return at
+            if head[0] & 0x80:
+                return at
+        raise self._corrupt(f"it has more than {_MOST_BLOCKS} blocks of metadata")
 
     def _index(self, begin: int) -> tuple[_Frames, int]:
         """Find every frame: each has the number that it must have."""
@@ -252,7 +255,8 @@ class FlacCutter:
 
     def _fill(self, raw: NDArray[np.uint8], begin: int, size: int) -> int:
         try:
-            found = os.preadv(self._file.fileno(), [raw[:size].data], begin)
+            self._file.seek(begin)
+            found = self._file.readinto(raw[:size].data)
         except OSError as error:
             raise AudioError("unreadable", f"{self.path}: {error.strerror or error}", permanent=False) from error
         if found != size:
