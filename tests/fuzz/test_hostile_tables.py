@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from msgspec import structs
@@ -17,6 +18,8 @@ from speechmill.core.registry import Choice
 from speechmill.core.types import Recording, Segment, Source
 from speechmill.formats.manifest import read_rows, write_rows
 from speechmill.pipeline import batches
+from speechmill.pipeline.export.commit import intact
+from speechmill.pipeline.export.marker import EXPORT_MARKER, FileRecord, ShardRecord, read_marker
 from speechmill.store.dataset import Dataset
 
 OUTSIDE = (
@@ -92,3 +95,34 @@ def test_a_batch_of_another_form_is_refused(tmp_path: Path) -> None:
     write_rows(tmp_path / "x.parquet", [SEGMENT], Segment)
     with pytest.raises(FormatError, match=r"x\.parquet: not a readable Parquet file"):
         read_rows(tmp_path / "x.parquet", Source)
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a_marker_that_names_files_outside_its_export_is_none(path: str, tmp_path: Path) -> None:
+    good = FileRecord("train/r.rttm", 1, "0" * 64)
+    shard = {"name": "train-00000", "split": "train", "digest": "d", "units": [], "segments": 1, "seconds": 1.0}
+    files = [{"path": path, "bytes": 1, "sha256": "0" * 64}]
+    marker = {"fingerprint": "f", "shards": [shard | {"files": [good]}]}
+    (tmp_path / EXPORT_MARKER).write_bytes(msgspec.json.encode(marker))
+    assert read_marker(tmp_path) is not None
+    for hostile in (marker | {"files": files}, marker | {"shards": [shard | {"files": files}]}):
+        (tmp_path / EXPORT_MARKER).write_bytes(msgspec.json.encode(hostile))
+        assert read_marker(tmp_path) is None
+
+
+@pytest.mark.parametrize(("name", "split"), [("../train-00000", "train"), ("train-00000", "../x"), ("x-00000", "x")])
+def test_a_marker_whose_shards_have_other_names_is_none(name: str, split: str, tmp_path: Path) -> None:
+    shard = {"name": name, "split": split, "digest": "d", "units": [], "segments": 1, "seconds": 1.0, "files": []}
+    (tmp_path / EXPORT_MARKER).write_bytes(msgspec.json.encode({"fingerprint": "f", "shards": [shard]}))
+    assert read_marker(tmp_path) is None
+
+
+def test_a_link_is_no_file_of_a_shard(tmp_path: Path) -> None:
+    shard = ShardRecord("train-00000", "train", "d", (), 1, 1.0, (FileRecord("a", 3, "0" * 64),))
+    (tmp_path / "secret").write_text("abc")
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "a").symlink_to(tmp_path / "secret")
+    assert not intact(tmp_path / "export", shard)
+    (tmp_path / "export" / "a").unlink()
+    (tmp_path / "export" / "a").write_text("abc")
+    assert intact(tmp_path / "export", shard)

@@ -46,15 +46,21 @@ def inside(root: Path, relative: str, where: str) -> Path:
 
 def check_inside(root: str, relative: str, where: str) -> None:
     """Raise WorkspaceError as `inside` does. Takes 2 us for what we write: there may be a million recordings."""
-    if not _PLAIN_PATH.fullmatch(relative):
-        parts = PureWindowsPath(relative)  # takes both kinds of slash for what they are
-        absolute = parts.drive or parts.root or PurePosixPath(relative).is_absolute()
-        if absolute or ".." in parts.parts or "\0" in relative or not parts.parts:
-            raise WorkspaceError(f"{where}: {relative[:200]!r} does not lie below {root}; nothing outside is read")
+    if leads_out(relative):
+        raise WorkspaceError(f"{where}: {relative[:200]!r} does not lie below {root}; nothing outside is read")
     path = os.path.join(root, relative)
     # A folder of the workspace may be a link to another disk: what it holds is still of the workspace.
     if os.path.islink(path) and not _is_below(path, root):
         raise WorkspaceError(f"{where}: {relative[:200]!r} is a link that leads out of {root}; nothing outside is read")
+
+
+def leads_out(relative: str) -> bool:
+    """Tell of a path, before anything is looked at, whether it would lie outside the folder that it starts at."""
+    if _PLAIN_PATH.fullmatch(relative):
+        return False
+    parts = PureWindowsPath(relative)  # takes both kinds of slash for what they are
+    absolute = bool(parts.drive or parts.root) or PurePosixPath(relative).is_absolute()
+    return absolute or ".." in parts.parts or "\0" in relative or not parts.parts
 
 
 def _is_below(path: str, root: str) -> bool:

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from stat import S_ISREG
 
 from speechmill.core.errors import SpeechmillError
 from speechmill.core.files import sync_folder
@@ -49,11 +50,12 @@ def link(source: Path, target: Path) -> None:
 
 
 def intact(folder: Path, shard: ShardRecord) -> bool:
-    """Tell whether the files of a shard are there, as long as they were."""
+    """Tell whether the files of a shard are there, as long as they were; a link is no file of a shard."""
     try:
-        return all((folder / file.path).stat().st_size == file.bytes for file in shard.files)
+        found = [(folder / file.path).lstat() for file in shard.files]
     except OSError:
         return False
+    return all(S_ISREG(one.st_mode) and one.st_size == file.bytes for one, file in zip(found, shard.files, strict=True))
 
 
 def write_checksums(folder: Path, files: Iterable[FileRecord]) -> None:

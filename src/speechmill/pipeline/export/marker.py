@@ -6,6 +6,7 @@ The next export of that format learns from it which shard holds what, and which 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ import msgspec
 from msgspec import Struct
 
 from speechmill.core.files import write_bytes
+from speechmill.core.paths import leads_out
+from speechmill.core.types import SPLITS
 
 EXPORT_MARKER = ".speechmill-export.json"
+_NAME = re.compile(r"[a-z]+-[0-9]{5,9}")
 
 Unit = tuple[str, int]  # recording and hour of it; hour -1: the whole recording
 
@@ -25,6 +29,11 @@ class FileRecord(Struct, frozen=True):
     path: str  # in the export, with "/"
     bytes: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        """Refuse what would be linked, copied or sent from elsewhere: a marker may come with a workspace."""
+        if leads_out(self.path):
+            raise ValueError(f"{self.path[:200]!r} does not lie in the export")
 
 
 class ShardRecord(Struct, frozen=True):
@@ -38,6 +47,11 @@ class ShardRecord(Struct, frozen=True):
     seconds: float
     files: tuple[FileRecord, ...]
     note: Any = None
+
+    def __post_init__(self) -> None:
+        """Refuse a name that no shard has: exporters name files by it."""
+        if not _NAME.fullmatch(self.name) or self.name.rpartition("-")[0] != self.split or self.split not in SPLITS:
+            raise ValueError(f"{self.name[:60]!r} of {self.split[:60]!r} is no shard's name")
 
     @property
     def recordings(self) -> tuple[str, ...]:
