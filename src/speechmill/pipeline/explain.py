@@ -16,7 +16,7 @@ from speechmill.core.types import SPLITS
 from speechmill.formats.manifest import read_parquet
 from speechmill.pipeline.events import read_events
 from speechmill.pipeline.reasons import meaning
-from speechmill.pipeline.refilter import read_index
+from speechmill.pipeline.refilter import Index, read_index
 from speechmill.store import assigned
 from speechmill.store.workspace import Workspace
 from speechmill.text.pii import kinds
@@ -32,7 +32,7 @@ def explain(root: Path, name: str) -> list[str]:
         raise ConfigError(f"{root} has no segment or recording {name!r}; ids stand in dataset/segments.parquet")
     lines = [*_recording(recording), *_split(workspace, recording), *_history(workspace, recording["id"])]
     if segment is not None:
-        lines += [*_segment(segment), *_models(workspace, index.run), *_verdict(segment, index.rules)]
+        lines += [*_segment(segment), *_models(workspace, index.run), *_verdict(segment, index)]
     return lines
 
 
@@ -103,10 +103,11 @@ def _models(workspace: Workspace, run: str) -> Iterator[str]:
         yield f"  {'aligned by' if model.stage == 'align' else model.stage:<13} {model.backend}, model {model.id}"
 
 
-def _verdict(row: dict[str, Any], rules: tuple[str, ...]) -> Iterator[str]:
-    yield f"kept, for {row['split'] or 'no split'}" if not row["drops"] else "dropped"
+def _verdict(row: dict[str, Any], index: Index) -> Iterator[str]:
+    kept = f"kept, for {row['split']}" if index.splits is not None else "kept"
+    yield kept if not row["drops"] else "dropped"
     dropped = {drop["rule"]: drop for drop in row["drops"]}
-    for rule in rules:
+    for rule in index.rules:
         drop = dropped.get(rule)
         if drop is None:
             yield f"  passed        {rule}"
