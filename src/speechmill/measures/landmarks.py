@@ -111,12 +111,18 @@ def encode(found: list[tuple[NDArray[np.int64], NDArray[np.int64]]], num_samples
 
 def decode(landmarks: bytes) -> Peaks:
     """Read landmarks. Raises FormatError where they are none of this version."""
-    if len(landmarks) < _HEADER.size or (len(landmarks) - _HEADER.size) % 4 or landmarks[0] != VERSION:
-        raise FormatError(f"landmarks of {len(landmarks)} bytes are not of version {VERSION}; run the stage again")
-    _, num_samples = _HEADER.unpack_from(landmarks)
+    duration = duration_of(landmarks)
     pairs = np.frombuffer(landmarks, "<u2", offset=_HEADER.size).reshape(-1, 2).astype(np.int64)
     real = pairs[:, 1] > 0
-    return Peaks(np.cumsum(pairs[:, 0])[real], pairs[real, 1], num_samples / SAMPLING_RATE)
+    return Peaks(np.cumsum(pairs[:, 0])[real], pairs[real, 1], duration)
+
+
+def duration_of(landmarks: bytes) -> float:
+    """Return how many seconds the recording lasts. Raises FormatError where they are none of this version."""
+    if len(landmarks) < _HEADER.size or (len(landmarks) - _HEADER.size) % 4 or landmarks[0] != VERSION:
+        raise FormatError(f"landmarks of {len(landmarks)} bytes are not of version {VERSION}; run the stage again")
+    num_samples: int = _HEADER.unpack_from(landmarks)[1]
+    return num_samples / SAMPLING_RATE
 
 
 def _peaks(loudness: Samples, begin: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

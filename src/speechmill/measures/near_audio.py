@@ -20,17 +20,18 @@ from numpy.typing import NDArray
 
 from speechmill.measures._landmark_hashes import Hashes, hashes, sampled
 from speechmill.measures._landmark_lines import MAX_SPEED, agreeing, coverage, line
-from speechmill.measures.landmarks import TICKS, Peaks, decode
+from speechmill.measures.landmarks import TICKS, Peaks, decode, duration_of
 
 MIN_COVERAGE = 0.6  # share of the shorter recording that has to agree
 MIN_DURATION = 2.0  # seconds; what is shorter has too few landmarks to be told apart, and is left alone
 _LEVEL_S = 32.0  # twice as long: half of the hashes
-_ENTRIES = 20_000_000  # of the index at a time: 240 MB
-_PROBED = 2_000_000  # hashes looked up at a time
+_ENTRIES = 10_000_000  # of the index at a time: 120 MB, some times that while it is sorted
+_PROBED = 250_000  # hashes looked up at a time, each some ten times there
 _COMMON = 16  # a hash that is so many times as frequent as others, and in _RARE recordings, tells nothing
 _RARE = 200
 _PLACE = 0.4 * TICKS  # hashes agree on a place within this, ...
 _VOTES, _MORE_VOTES, _VOTE_S = 2, 6, 8.0  # ... and so many propose a pair; one more for each 8 s, up to _MORE_VOTES
+_PARTS = 5  # sixteenths of a longer recording in which something agrees: a shared intro is in fewer
 
 _Indices = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -88,7 +89,7 @@ def _compared(left: Peaks, of_left: Hashes, right: Peaks, of_right: Hashes) -> t
 
 def _proposed(prints: Sequence[bytes]) -> list[tuple[int, int]]:
     """Return pairs that are worth to be looked at, ascending."""
-    level = np.array([_level(decode(one).duration) for one in prints], dtype=np.int64)
+    level = np.array([_level(duration_of(one)) for one in prints], dtype=np.int64)
     pairs = [np.zeros((0, 2), np.int64)]
     for at in np.unique(level[level >= 0]).tolist():
         for index in _indices(prints, np.flatnonzero(level == at), at):
@@ -168,23 +169,32 @@ def _agreed(
 
 def _places(mine: _Indices, theirs: _Indices, time: _Indices, its: _Indices) -> _Indices:
     """Count for each pair how many peaks agree on a place. A copy at another speed spreads over some."""
-    pair, of_pair = np.unique(np.stack([mine, theirs], axis=1), axis=0, return_inverse=True)
-    of_pair = of_pair.reshape(-1)
+    pair, of_pair = np.unique(mine << 32 | theirs, return_inverse=True)
     longest = np.zeros(len(pair))
     np.maximum.at(longest, of_pair, its)
     width = np.maximum(_PLACE, MAX_SPEED * longest / 4)
     duration = longest / TICKS
     place = np.clip(np.floor((time - its) / width[of_pair]), -(1 << 22), 1 << 22).astype(np.int64)
+    # An entry a pair, place and peak: what begins with the same peak is no second witness.
     order = np.lexsort((its, place, of_pair))
     of_pair, place, its = of_pair[order], place[order], its[order]
     fresh = np.ones(len(order), bool)
     fresh[1:] = (of_pair[1:] != of_pair[:-1]) | (place[1:] != place[:-1]) | (its[1:] != its[:-1])
-    of_pair, place = of_pair[fresh], place[fresh]
+    of_pair, place, its = of_pair[fresh], place[fresh], its[fresh]
     # What agrees may lie on either side of two places' border, so each is counted together with the next.
-    key = of_pair * (1 << 24) + place + (1 << 23)
-    values, votes = np.unique(key, return_counts=True)
-    votes = votes + np.where(np.diff(values, append=-1) == 1, np.append(votes[1:], 0), 0)
+    values, of_value, votes = np.unique(of_pair << 24 | place + (1 << 23), return_inverse=True, return_counts=True)
+    both = votes + np.where(np.diff(values, append=-1) == 1, np.append(votes[1:], 0), 0)
     whose = values >> 24
     wanted = np.minimum(_VOTES + (duration[whose] / _VOTE_S).astype(np.int64), _MORE_VOTES)
-    chosen = pair[np.unique(whose[votes >= wanted])]
-    return np.sort(chosen, axis=1)
+    chosen = np.zeros(len(pair), bool)
+    chosen[whose[both >= wanted]] = True
+    chosen &= (duration < _LEVEL_S) | (
+        _spread(of_pair, its / longest[of_pair], votes[of_value] > 1, len(pair)) >= _PARTS
+    )
+    return np.sort(np.stack([pair >> 32, pair & 0xFFFFFFFF], axis=1)[chosen], axis=1)
+
+
+def _spread(of_pair: _Indices, at: _Floats, counted: NDArray[np.bool_], num_pairs: int) -> _Indices:
+    """Count for each pair in how many sixteenths of the shorter recording something agrees."""
+    sixteenth = np.minimum((at[counted] * 16).astype(np.int64), 15)
+    return np.bincount(np.unique(of_pair[counted] * 16 + sixteenth) // 16, minlength=num_pairs)
