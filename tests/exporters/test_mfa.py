@@ -74,13 +74,15 @@ def test_segments_that_overlap_go_to_a_second_tier(
         msgspec.structs.replace(first, id=f"{number}", start=start, duration=1.0, text=f"t{number}")
         for number, start in enumerate((0.0, 0.5, 1.0))
     ]
+    spoken.append(msgspec.structs.replace(first, id="3", start=2.0, duration=0.5, text="t3", speaker="anna_2"))
     monkeypatch.setattr(dataset, "segments", lambda: iter(spoken))
     exported(mfa, textgrid, dataset, folder)
     (recording,) = find(folder).recordings
     assert [(one.speaker, one.text) for one in recording.utterances] == [
         ("anna", "t0"),
-        ("anna_2", "t1"),
+        ("anna_3", "t1"),
         ("anna", "t2"),
+        ("anna_2", "t3"),
     ]
 
 

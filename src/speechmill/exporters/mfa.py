@@ -15,6 +15,7 @@ Names are made of letters, digits and "_". Segments without text are left out; c
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -107,8 +108,10 @@ def _tiers(recording: Recording, said: Sequence[tuple[Segment, str]], duration: 
         spoken = by_speaker.setdefault(_speaker(recording, segment), [])
         spoken.append(Word(text, segment.start, segment.duration))
     for speaker, spoken in by_speaker.items():
-        for number, lane in enumerate(_lanes(spoken), start=1):
-            yield IntervalTier(speaker if number == 1 else f"{speaker}_{number}", in_order(lane, duration))
+        numbered = (f"{speaker}_{number}" for number in itertools.count(2))
+        names = itertools.chain([speaker], (name for name in numbered if name not in by_speaker))
+        for name, lane in zip(names, _lanes(spoken), strict=False):
+            yield IntervalTier(name, in_order(lane, duration))
 
 
 def _lanes(spoken: Sequence[Word]) -> list[list[Word]]:
