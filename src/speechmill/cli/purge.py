@@ -46,7 +46,7 @@ def command(
         if not dry_run and (before := pipeline.finish(place, note)) is not None:
             note(f"a purge that was cut off is finished: {before.path}, salt {before.salt}")
             if before.certificate.target == _salted(before, target):
-                _done(before, as_json)
+                _done(place.root, before, as_json)
                 return
         planned = pipeline.plan(place, target)
         if dry_run and as_json:
@@ -59,7 +59,7 @@ def command(
         if not yes:
             click.confirm("Purge it? This can't be undone", abort=True, err=True)
         asked = pipeline.Asked(by or getpass.getuser(), reason)
-        _done(pipeline.purge(place, target, asked, note, models=models), as_json)
+        _done(place.root, pipeline.purge(place, target, asked, note, models=models), as_json)
         _report(place.root)
 
 
@@ -91,7 +91,7 @@ def _show(planned: Planned) -> None:
         click.echo(f"the original at {path} is yours: it stays, and runs of this workspace leave it out from now on")
 
 
-def _done(purged: Purged, as_json: bool) -> None:
+def _done(root: Path, purged: Purged, as_json: bool) -> None:
     from speechmill.cli.output import print_json, print_table
 
     if as_json:
@@ -102,7 +102,10 @@ def _done(purged: Purged, as_json: bool) -> None:
     print_table(f"certificate {one.id}", ("what", "done", "count"), rows)
     click.echo(f"recordings {one.recordings}; versions {', '.join(map(str, one.versions)) or 'none'}")
     for name in one.exports:
-        click.echo(f"export {name} was deleted; write it anew with: speechmill export {name}")
+        if (root / "exports" / name).exists():
+            click.echo(f"export {name} was written anew without it; what was uploaded or copied before is out of reach")
+        else:
+            click.echo(f"export {name} was deleted; write it anew with: speechmill export {root} {name}")
     for model in one.models:
         click.echo(f"model {model.id} ({model.stage}): trained on it: {model.trained}; deleted: {model.deleted}")
     for line in one.beyond:

@@ -12,6 +12,7 @@ from speechmill import api
 from speechmill.core.errors import ConfigError
 from speechmill.pipeline import purge as pipeline
 from speechmill.pipeline.audit import audit
+from speechmill.pipeline.export.marker import read_marker
 from speechmill.pipeline.purge import marks, run
 from speechmill.pipeline.purge.certificate import read_journal, salted
 from speechmill.pipeline.purge.scan import scan
@@ -105,6 +106,22 @@ def test_pseudonyms_go_too(out):
     assert (out / "notes.csv").read_text() == f"who\n{pseudonyms(out).of('Ben')}\n"
 
 
+def test_exports_are_written_anew_and_shards_without_it_stay(out):
+    before = read_marker(out / "exports" / "rttm")
+    done = purge(out, "Anna")
+    assert done.certificate.rewritten["exports"] == 2
+    after = read_marker(out / "exports" / "rttm")
+    assert [name.rpartition("-")[0] for shard in after.shards for name in shard.recordings] == ["ben"]
+    assert after.fingerprint == before.fingerprint  # of the same table and decisions, less some rows
+
+
+def test_an_export_that_the_corpus_does_not_name_is_deleted(out):
+    shutil.copytree(out / "exports" / "rttm", out / "exports" / "ctm")
+    done = purge(out, "Anna")
+    assert done.certificate.exports == ("ctm", "jsonl", "rttm")
+    assert not (out / "exports" / "ctm").exists()
+
+
 def test_a_certificate_names_nobody_and_proves_whom_to_who_has_the_salt(out):
     done = purge(out, "Anna")
     written = (out / done.path).read_text()
@@ -130,7 +147,7 @@ def test_the_next_run_leaves_out_what_was_purged_and_remembers_nothing_of_it(ran
     assert sorted(path.name for path in (out / "exports").iterdir()) == ["jsonl", "rttm"]
 
 
-@pytest.mark.parametrize("place", ["_exports", "_loose", "_rows", "_mark_versions", "_certificate"])
+@pytest.mark.parametrize("place", ["shrink", "_loose", "_rows", "rebuild", "_mark_versions", "_certificate"])
 def test_cut_off_anywhere_the_next_call_finishes_it(out, monkeypatch, place):
     looked_for = wanted(out, "Anna")
     whole = getattr(run, place)

@@ -65,7 +65,7 @@ class Certificate(Struct, frozen=True):
     rewritten: dict[str, int]  # kind of thing -> files
     deleted: dict[str, int]
     versions: tuple[int, ...]  # of the dataset, that it was in
-    exports: tuple[str, ...]  # formats it was in; deleted as a whole
+    exports: tuple[str, ...]  # formats it was in: written anew without it, or deleted
     models: tuple[Model, ...]
     looked_for: dict[str, int]  # by the scan: how many names, texts, pieces of audio
     scanned: int  # files

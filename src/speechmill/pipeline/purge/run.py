@@ -23,6 +23,7 @@ from speechmill.pipeline.purge import certificate as papers
 from speechmill.pipeline.purge import marks as known_by
 from speechmill.pipeline.purge.certificate import Asked, Certificate, Journal, Model
 from speechmill.pipeline.purge.crawled import purge_items
+from speechmill.pipeline.purge.exports import rebuild, shrink
 from speechmill.pipeline.purge.places import kind_of, tells
 from speechmill.pipeline.purge.plan import Planned, models_of, versions_of
 from speechmill.pipeline.purge.scan import Trace, Wanted, files, scan, traces
@@ -99,7 +100,7 @@ def _purge(workspace: Workspace, journal: Journal, note: Note) -> Purged:
     if (found := purge_items(workspace, target.ids, [one.sha256 for one in target.recordings]))[0]:
         note(f"{found[0]} items taken out of the catalog, {found[1]} objects out of the store")
         touched.add("catalog items", "deleted", found[0])
-    exports = _exports(workspace, marks.everything, touched)
+    exports = shrink(workspace, target.ids, marks.everything, touched)
     _loose(workspace, marks.everything, touched)
     journal = structs.replace(journal, touched=touched.counts, exports=tuple(sorted({*journal.exports, *exports})))
     papers.write_journal(workspace, journal)
@@ -113,6 +114,7 @@ def _purge(workspace: Workspace, journal: Journal, note: Note) -> Purged:
         _unpin(workspace, [model.id for model in journal.made if model.trained != "no"])
     if (workspace.dataset / "segments.parquet").exists():
         write_contents(workspace.dataset)
+        rebuild(workspace, journal.exports, note, touched)
     _mark_versions(workspace, journal)
     searched = files(root)
     _check(workspace, scan(root, marks.everything, {*OPEN, _journal_name(workspace)}))
@@ -125,18 +127,6 @@ def _purge(workspace: Workspace, journal: Journal, note: Note) -> Purged:
 
 def _journal_name(workspace: Workspace) -> str:
     return papers.journal_path(workspace).relative_to(workspace.root).as_posix()
-
-
-def _exports(workspace: Workspace, wanted: Wanted, touched: Touched) -> list[str]:
-    """Delete every export that the target is in, as a whole; its format is written anew from what is left."""
-    found = []
-    for folder in sorted(workspace.exports.glob("*")):
-        inside = files(folder) if folder.is_dir() else [folder]
-        if any(traces(path, path.relative_to(workspace.root).as_posix(), wanted) for path in inside):
-            touched.add("export files", "deleted", len(inside))
-            _remove(folder, "exports", touched)
-            found.append(folder.name)
-    return found
 
 
 def _loose(workspace: Workspace, wanted: Wanted, touched: Touched) -> None:
