@@ -126,3 +126,20 @@ def test_a_link_is_no_file_of_a_shard(tmp_path: Path) -> None:
     (tmp_path / "export" / "a").unlink()
     (tmp_path / "export" / "a").write_text("abc")
     assert intact(tmp_path / "export", shard)
+
+
+@pytest.mark.parametrize("uri", ["/etc/passwd", "{w}/../secret", "{w}/crawl/store/link", "secret"])
+@pytest.mark.parametrize("field", ["uri", "sidecars", "reference"])
+def test_a_batch_that_names_files_of_this_disk_is_refused(uri: str, field: str, tmp_path: Path) -> None:
+    place = tmp_path / "w"
+    (place / "crawl" / "store").mkdir(parents=True)
+    (tmp_path / "secret").write_text("s")
+    (place / "crawl" / "store" / "link").symlink_to(tmp_path / "secret")
+    good = structs.replace(SOURCE, uri=str(place / "crawl" / "store" / "a"), sidecars=())
+    batches.refuse_elsewhere([good], place, None)
+    batches.refuse_elsewhere([structs.replace(good, uri=str(tmp_path / "far" / "a"))], place, tmp_path / "far")
+    path = uri.format(w=place)
+    with pytest.raises(WorkspaceError, match=r"r-1a2b3c is .* lies neither in the workspace nor"):
+        batches.refuse_elsewhere(
+            [structs.replace(good, **{field: (path,) if field == "sidecars" else path})], place, None
+        )

@@ -98,7 +98,9 @@ def test_intake_takes_crawled_sources_from_their_batch_and_hashes_no_original(tm
     workspace = tmp_path / "workspace"
     write_batch(workspace, query_id(choice(search="x")), [found])
     corpus = structs.replace(
-        spec.resolve({"sources": [{"local": {"path": str(tmp_path)}}], "language": "en"}, tmp_path),
+        spec.resolve(
+            {"sources": [{"local": {"path": str(tmp_path)}}], "language": "en", "crawl": {"originals": "."}}, tmp_path
+        ),
         sources=(choice(search="x"),),
     )
     monkeypatch.setattr(Choice, "module", property(lambda self: module))
@@ -112,7 +114,8 @@ def test_intake_takes_crawled_sources_from_their_batch_and_hashes_no_original(tm
 def remote(tmp_path):
     """A corpus whose sources are crawled."""
     sources = [{"youtube": {"search": "x"}}, {"youtube": {"search": "y"}}]
-    return spec.resolve({"sources": sources, "language": "en", "store": "workspace"}, tmp_path)
+    originals = {"originals": "/store"}
+    return spec.resolve({"sources": sources, "language": "en", "store": "workspace", "crawl": originals}, tmp_path)
 
 
 def give(corpus, *batches):

@@ -64,6 +64,8 @@ def _parse(path: Path) -> ET.Element:
     units = header.get("TIME_UNITS", "milliseconds") if header is not None else "milliseconds"
     if units != "milliseconds":
         raise FormatError(f"{path}: times in {units}; only milliseconds are read")
+    if root.find("TIME_ORDER") is None:
+        raise FormatError(f"{path}: has no TIME_ORDER")
     return root
 
 
@@ -197,10 +199,7 @@ class _Writer:
     def __init__(self, path: Path, root: ET.Element) -> None:
         self._path = path
         self._root = root
-        slots = root.find("TIME_ORDER")
-        if slots is None:
-            raise FormatError(f"{path}: its source has no TIME_ORDER")
-        self._slots: ET.Element = slots
+        (self._slots,) = root.findall("TIME_ORDER")[:1]
         self._next_slot = _last(slot.get("TIME_SLOT_ID") for slot in root.iter("TIME_SLOT"))
         ids = (one.get("ANNOTATION_ID") for kind in ("ALIGNABLE", "REF") for one in root.iter(f"{kind}_ANNOTATION"))
         self._next_annotation = _last(ids)

@@ -7,13 +7,14 @@ same is not written again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from speechmill.core.errors import ConfigError
+from speechmill.core.errors import ConfigError, WorkspaceError
 from speechmill.core.files import digest
 from speechmill.core.paths import file_name
 from speechmill.core.registry import Choice
@@ -61,6 +62,23 @@ def read_batch(workspace: Path, choice: Choice) -> list[Source]:
     for row in rows:
         file_name(row.id, str(newest))
     return rows
+
+
+def refuse_elsewhere(rows: Iterable[Source], workspace: Path, originals: Path | None) -> None:
+    """Raise WorkspaceError where a batch names a file that no crawl of this workspace has put there.
+
+    originals: the folder that the corpus file names for them; None: a folder of the workspace, or an object store.
+    A batch may come with a workspace of somebody else's, and what it names goes into the dataset.
+    """
+    places = [workspace, *(workspace / FOLDER / name for name in ("store", "cache", "captions")), originals]
+    roots = tuple(os.path.join(os.path.realpath(place), "") for place in places if place is not None)
+    for row in rows:
+        for uri in row.files:
+            if not os.path.realpath(uri).startswith(roots):
+                raise WorkspaceError(
+                    f"{workspace / FOLDER / 'batches'}: {row.id} is {uri[:200]!r}, which lies neither in the workspace "
+                    "nor where the corpus file keeps originals. Hand over anew with: speechmill crawl CORPUS"
+                )
 
 
 def _newest(folder: Path) -> Path | None:

@@ -21,7 +21,7 @@ from speechmill.core.errors import AudioError, ConfigError, FormatError
 from speechmill.core.files import digest, sha256_file
 from speechmill.core.types import Source, Stamp
 from speechmill.formats.manifest import read_rows, write_rows
-from speechmill.pipeline.batches import is_remote, read_batch
+from speechmill.pipeline.batches import is_remote, read_batch, refuse_elsewhere
 from speechmill.pipeline.spec import Corpus, language_code
 from speechmill.store.denied import item_name, read_denied
 
@@ -140,6 +140,7 @@ def _all(corpus: Corpus, workspace: Path) -> Iterator[Source]:
     for choice in corpus.sources:
         if is_remote(choice):
             found: Iterable[Source] = read_batch(workspace, choice)
+            refuse_elsewhere(found, workspace, _originals(corpus))
         else:
             local = choice.module.Backend(choice.config, corpus.base).discover()
             # A workspace inside the audio folder must not feed on itself.
@@ -150,6 +151,12 @@ def _all(corpus: Corpus, workspace: Path) -> Iterator[Source]:
             if name not in seen:
                 seen |= {name, source.uri}
                 yield source
+
+
+def _originals(corpus: Corpus) -> Path | None:
+    """Return the folder in which the corpus file wants what was crawled; None where it names none on this disk."""
+    asked = corpus.crawl.originals
+    return None if asked is None or "://" in asked else corpus.base / Path(asked).expanduser()
 
 
 def _limited(sources: Iterable[Source], limit: int | None) -> Iterator[Source]:
