@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from speechmill.core import registry
 from speechmill.core.remote import RightsOverride, Wanted
@@ -97,7 +98,7 @@ def test_the_corpus_file_page_names_every_field():
 
 def test_the_corpus_file_page_has_the_fields_defaults():
     table = {row[0].strip("`"): row[1] for row in rows(section(page("docs/corpus-file.md"), "## Fields"))}
-    shown = {name: spec.yaml.safe_load(cell.strip("`")) for name, cell in table.items() if cell.startswith("`")}
+    shown = {name: yaml.safe_load(cell.strip("`")) for name, cell in table.items() if cell.startswith("`")}
     fields = {field.encode_name: field for field in msgspec.structs.fields(spec.CorpusFile)}
     assert len(shown) >= 11
     for name, value in shown.items():
@@ -142,7 +143,7 @@ def test_the_corpus_file_page_has_each_option_of_a_crawl_with_its_default(headin
     table = rows(section(page("docs/corpus-file.md"), heading))[1:]
     shown = {row[0].strip("`"): row[1].strip("`") for row in table}
     assert list(shown) == [field.name for field in msgspec.structs.fields(options)]
-    given = {name: spec.yaml.safe_load(cell) for name, cell in shown.items() if cell != "none: it must be given"}
+    given = {name: yaml.safe_load(cell) for name, cell in shown.items() if cell != "none: it must be given"}
     required = dict.fromkeys(shown.keys() - given.keys(), "any")
     assert msgspec.convert(given | required, options) == options(**required)
 

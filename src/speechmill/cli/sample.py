@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed draws others.")
 @click.option("--of", type=click.Choice(["kept", "dropped"]), default="kept", show_default=True, help="Which segments.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("sheet"), show_default=True, help="Where to.")
-@click.option("--verdicts", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="What was judged.")
+@click.option("--verdicts", type=click.Path(path_type=Path), help="What was judged.")
 @click.option("--who", help="Who judged; default: the user's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
 def command(
