@@ -48,19 +48,18 @@ def command(
             if before.certificate.target == _salted(before, target):
                 _done(place.root, before, as_json)
                 return
-        planned = pipeline.plan(place, target)
-        if dry_run and as_json:
-            print_json(planned)
-            return
-        if dry_run or not (yes or as_json):
-            _show(planned)
+        if dry_run or not yes:
+            planned = pipeline.plan(place, target)
+            if dry_run and as_json:
+                print_json(planned)
+            else:
+                _show(planned)
         if dry_run:
             return
         if not yes:
             click.confirm("Purge it? This can't be undone", abort=True, err=True)
         asked = pipeline.Asked(by or getpass.getuser(), reason)
         _done(place.root, pipeline.purge(place, target, asked, note, models=models), as_json)
-        _report(place.root)
 
 
 def _note(text: str) -> None:
@@ -113,14 +112,3 @@ def _done(root: Path, purged: Purged, as_json: bool) -> None:
     looked = ", ".join(f"{count} {kind}" for kind, count in one.looked_for.items())
     click.echo(f"scan of {one.scanned} files for {looked}: {one.found} traces")
     click.echo(f"{purged.path}; its salt, which is kept nowhere: {purged.salt}")
-
-
-def _report(root: Path) -> None:
-    """Write the report anew, without the target, where there was a run."""
-    from speechmill.core.errors import SpeechmillError
-    from speechmill.pipeline.report import write_report
-
-    try:
-        write_report(root)
-    except SpeechmillError as error:
-        _note(f"report.html was not written anew: {error}")

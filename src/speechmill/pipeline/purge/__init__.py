@@ -8,6 +8,8 @@ leaves       the same in Arrow columns
 scan         the same in every file, packed ones too
 scrub        takes it out of one file
 crawled      takes it out of the catalog and the store of originals
+exports      shards without it stay, the rest is written anew
+pages        report and card anew
 plan         what will be touched: versions, models
 certificate  what is left to show; and the journal of a purge under way
 run          all of it, in an order that a crash doesn't harm

@@ -24,6 +24,7 @@ from speechmill.pipeline.purge import marks as known_by
 from speechmill.pipeline.purge.certificate import Asked, Certificate, Journal, Model
 from speechmill.pipeline.purge.crawled import purge_items
 from speechmill.pipeline.purge.exports import rebuild, shrink
+from speechmill.pipeline.purge.pages import write_pages
 from speechmill.pipeline.purge.places import kind_of, tells
 from speechmill.pipeline.purge.plan import Planned, models_of, versions_of
 from speechmill.pipeline.purge.scan import Trace, Wanted, files, scan, traces
@@ -116,6 +117,7 @@ def _purge(workspace: Workspace, journal: Journal, note: Note) -> Purged:
         write_contents(workspace.dataset)
         rebuild(workspace, journal.exports, note, touched)
     _mark_versions(workspace, journal)
+    write_pages(workspace, note)
     searched = files(root)
     _check(workspace, scan(root, marks.everything, {*OPEN, _journal_name(workspace)}))
     done = _certificate(journal, touched, marks.counts, len(searched))
