@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechmill.core.errors import AudioError, LostAudio
+from speechmill.core.errors import AudioError, LostAudio, WorkspaceError
 from speechmill.exporters._clips import clips_of, encode
 from speechmill.store.dataset import Dataset
 
@@ -92,3 +92,11 @@ def test_files_are_closed(dataset: Dataset) -> None:
         cutters = list(cut._open.values())
     assert len(cutters) == 2
     assert all(cutter._file.closed for cutter in cutters)
+
+
+@pytest.mark.parametrize("path", ["/etc/hostname", "../outside.flac", "recordings/../../outside.flac"])
+def test_audio_outside_the_workspace_is_not_read(dataset: Dataset, path: str) -> None:
+    recording = msgspec.structs.replace(dataset.recordings()["talk-1a2b3c"], audio=(path,))
+    segment = next(iter(dataset.segments()))
+    with clips_of(dataset, recording, [segment]) as cut, pytest.raises(WorkspaceError, match="does not lie below"):
+        cut.flac(segment)

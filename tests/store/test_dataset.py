@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -61,3 +63,13 @@ def test_ranges_of_rows_are_those_rows(numbered: Dataset, ranges: list[tuple[int
 
 def test_a_recording_without_audio_is_not_given(numbered: Dataset) -> None:
     assert list(numbered.recordings()) == ["rec-1", "rec-2", "rec-3"]
+
+
+def test_reading_imports_no_pandas(numbered: Dataset) -> None:
+    """It takes a third of a second, and Arrow imports it wherever it can."""
+    code = (
+        "import sys; from pathlib import Path; from speechmill.store.dataset import Dataset; "
+        f"found = list(Dataset(Path({str(numbered.root)!r})).segments()); print(len(found), 'pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["90", "False"]

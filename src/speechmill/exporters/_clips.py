@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import NDArray
 
 from speechmill.core.errors import AudioError, LostAudio
+from speechmill.core.paths import inside
 from speechmill.core.timebase import to_samples
 from speechmill.core.types import Recording, Segment
 from speechmill.exporters._kept import SAMPLING_RATE, channel_of
@@ -101,6 +102,8 @@ class Clips:
         from speechmill.formats.flac_cut import FlacCutter
 
         path = self._path(segment)
+        if path not in self._open:  # a table may be somebody else's, and name any file
+            inside(self._root, self._named(segment), f"{self._root}: {self._recording.id}")
         try:
             if path not in self._open:
                 self._open[path] = FlacCutter(path)
@@ -109,7 +112,10 @@ class Clips:
             raise LostAudio(path, error.reason) from error
 
     def _path(self, segment: Segment) -> Path:
-        return self._root / self._recording.audio[channel_of(self._recording, segment)]
+        return self._root / self._named(segment)
+
+    def _named(self, segment: Segment) -> str:
+        return self._recording.audio[channel_of(self._recording, segment)]
 
 
 def _span(segment: Segment, num_samples: int) -> tuple[int, int]:

@@ -163,11 +163,27 @@ def _bytes(array: pa.StringArray | pa.BinaryArray) -> tuple[NDArray[Any], NDArra
 
 
 def _numbers(array: pa.Array) -> list[Any]:
-    if not len(array):
-        return []
-    dtype = np.dtype({"double": "float64", "float": "float32"}.get(str(array.type), str(array.type)))
-    found: list[Any] = np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize).tolist()
+    found: list[Any] = numbers_of(array).tolist()
     return found
+
+
+def numbers_of(array: pa.Array) -> NDArray[Any]:
+    """Return a column of numbers as numpy sees it; anything where there is no value."""
+    dtype = np.dtype({"double": "float64", "float": "float32"}.get(str(array.type), str(array.type)))
+    if not len(array):
+        return np.zeros(0, dtype)
+    return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
+
+
+def lengths_of(array: pa.ListArray) -> NDArray[Any]:
+    """Return how many values each row of a list column has."""
+    return np.diff(_bounds(array)) if len(array) else np.zeros(0, np.int32)
+
+
+def mask_of(truths: NDArray[Any]) -> pa.BooleanArray:
+    """Return truths as Arrow has them, to filter by."""
+    bits = pa.py_buffer(np.packbits(truths, bitorder="little"))
+    return pa.BooleanArray.from_buffers(pa.bool_(), len(truths), [None, bits])
 
 
 def _truths(array: pa.BooleanArray) -> list[bool]:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import structs
 
@@ -22,7 +22,7 @@ from speechmill.core.paths import check_inside, file_name, inside
 from speechmill.core.stage import Samples
 from speechmill.core.types import Recording, Segment
 from speechmill.formats.manifest import reading
-from speechmill.store.columnar import structs_of
+from speechmill.store.columnar import lengths_of, mask_of, numbers_of, structs_of
 from speechmill.store.pseudonyms import pseudonyms
 from speechmill.store.takedowns import taken_down
 
@@ -94,8 +94,9 @@ class Dataset:
                     batch = next(batches, None)
                     if batch is None:
                         return
-                    _check_times(batch)
-                    segments = structs_of(_kept(batch) if kept else batch, Segment)
+                    some = _kept(batch) if kept else batch
+                    segments = structs_of(some, Segment)
+                    _check_times(some, segments)
                 yield from (self.named(one) for one in segments if one.recording_id not in withdrawn)
 
     def cut(self, recording: Recording, segment: Segment, *, sampling_rate: int = 24_000) -> Samples:
@@ -139,17 +140,19 @@ def _in_ranges(file: pq.ParquetFile, ranges: Iterable[tuple[int, int]]) -> Itera
                 break
 
 
-def _check_times(batch: pa.RecordBatch) -> None:
+def _check_times(batch: pa.RecordBatch, segments: Sequence[Segment]) -> None:
     """Raise FormatError where a segment lies nowhere: NaN, infinity, before 0; or on no channel."""
     for name in ("start", "duration", "channel"):
-        column = batch.column(name)
-        bad = pc.invert(pc.and_(pc.greater_equal(column, 0), pc.less_equal(column, MAX_S)))  # true of NaN as well
-        if pc.any(bad).as_py():
-            row = pc.index(bad, True).as_py()
-            raise FormatError(f"segment {batch.column('id')[row].as_py()!r:.80} has the {name} {column[row].as_py()!r}")
+        values = numbers_of(batch.column(name))
+        bad = np.flatnonzero(~((values >= 0) & (values <= MAX_S)))  # true of NaN as well
+        if len(bad):
+            raise FormatError(f"segment {segments[bad[0]].id!r:.80} has the {name} {values[bad[0]].item()!r}")
 
 
 def _kept(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Leave out what was dropped before anything is made of it."""
-    count = pc.list_value_length(batch.column("drops"))
-    return batch.filter(pc.equal(count, 0))
+    drops = batch.column("drops")
+    if not pa.types.is_list(drops.type):
+        return batch  # what it is instead is told where rows are made of it
+    dropped = lengths_of(drops) > 0
+    return batch.filter(mask_of(~dropped)) if dropped.any() else batch
