@@ -57,9 +57,7 @@ def audio(options: argparse.Namespace) -> list[Row]:
         raise SystemExit(f"no speech to measure on: {DATA} is absent")
     tune, test = halves(options.files)
     noise = speech("noise_rir/noise1.flac")
-    found = {
-        half: {kind: corpus(names, kind, noise) for kind in KINDS} for half, names in (("tune", tune), ("test", test))
-    }
+    found = {half: corpora(names, noise) for half, names in (("tune", tune), ("test", test))}
     least, at_least = chosen(found["tune"], "ours"), chosen(found["tune"], "wang")
     rows = [
         {
@@ -108,16 +106,25 @@ def speech(name: str) -> Samples:
     return mixed if rate == SAMPLING_RATE else soxr.resample(mixed, rate, SAMPLING_RATE)
 
 
-def corpus(names: list[str], kind: str, noise: Samples) -> dict[str, Any]:
-    """Find pairs in originals and one copy of each, in three ways: pair -> score."""
-    originals = [speech(name) for name in names]
+def corpora(names: list[str], noise: Samples) -> dict[str, dict[str, Any]]:
+    """Find pairs in originals and one copy of each, for each kind of copies."""
+    originals = [sixteen_bits(speech(name)) for name in names]
+    prints = [landmarks(one) for one in originals]
+    return {kind: corpus(originals, prints, kind, noise) for kind in KINDS}
+
+
+def corpus(originals: list[Samples], prints: list[bytes], kind: str, noise: Samples) -> dict[str, Any]:
+    """Find pairs in three ways: pair -> score."""
     copies = [KINDS[kind](one, noise, np.random.default_rng(i)) for i, one in enumerate(originals)]
-    # As a decoder gives them: 16 bits.
-    every = [np.round(np.clip(one, -1, 1) * 32767).astype(np.float32) / 32768 for one in (*originals, *copies)]
-    prints = [landmarks(one) for one in every]
+    every = [*originals, *map(sixteen_bits, copies)]
+    prints = [*prints, *map(landmarks, every[len(originals) :])]
     near = near_duplicates(prints, min(GRID))
     ours = dict(zip(zip(near.left.tolist(), near.right.tolist(), strict=True), near.coverage.tolist(), strict=True))
-    return {"files": len(names), "ours": ours, "wang": wang(prints), "equal": equal(every)}
+    return {"files": len(originals), "ours": ours, "wang": wang(prints), "equal": equal(every)}
+
+
+def sixteen_bits(samples: Samples) -> Samples:
+    return np.round(np.clip(samples, -1, 1) * 32767).astype(np.float32) / np.float32(32768)
 
 
 def rates(found: dict[str, dict[str, Any]], what: str, threshold: float) -> Row:
