@@ -5,7 +5,8 @@ The audio is real speech, put together to a recording of an hour at 24 kHz; a co
 times (as links, so it is read from memory by the copy and by the exports alike). Each hour is cut into 400 segments
 with 12 words and 45 phones each. Every export is a process of its own with one worker; in it the same recordings are
 copied first, file by file. `mb_s` counts the recordings' bytes, which are FLAC whatever the format; `ratio` is that
-over the copy's. Peaks of memory are of the process, without the interpreter and what it imports first.
+over the copy's, by seconds of the processor. Metadata has 12 words a segment, and phones only where `--phones` asks
+for them. Peaks of memory are of the process, the interpreter and what it imports in it.
 
 Run it with: python benchmarks/export.py [--hours 10] [--segments 1000000] [--formats huggingface webdataset:wav ...]
 """
@@ -39,7 +40,7 @@ FORMATS = (
     *("huggingface", "huggingface:wav", "webdataset", "webdataset:wav", "nemo", "nemo:wav", "kaldi:wav", "csv"),
     *("lhotse", "lhotse:shar", "mfa", "textgrid", "elan", "rttm", "ctm", "srt", "vtt", "jsonl"),
 )
-METADATA = ("jsonl", "lhotse:reference")
+METADATA = ("lhotse:reference", "jsonl")
 METADATA_PER_RECORDING = PER_HOUR
 
 
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=10)
     parser.add_argument("--segments", type=int, default=1_000_000, help="for metadata alone; 0: leave it out")
     parser.add_argument("--formats", nargs="*", default=FORMATS, metavar="FORMAT[:KIND]")
+    parser.add_argument("--phones", type=int, default=0, help="of each segment, for metadata")
     parser.add_argument("--workers", type=int, default=1, help="for metadata")
     parser.add_argument("--folder", type=Path, help="where to work; default: a temporary one, deleted afterwards")
     parser.add_argument("--phase", nargs=3, help=argparse.SUPPRESS)
@@ -59,7 +61,7 @@ def main() -> None:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="speechmill-export-"))
     try:
         rows = audio_rows(folder, options.hours, options.formats) if options.formats else []
-        rows += metadata_rows(folder, options.segments, options.workers) if options.segments else []
+        rows += metadata_rows(folder, options.segments, options.phones, options.workers) if options.segments else []
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -104,10 +106,10 @@ def audio_rows(folder: Path, hours: int, formats: list[str]) -> list[dict[str, A
     return found
 
 
-def metadata_rows(folder: Path, segments: int, workers: int) -> list[dict[str, Any]]:
+def metadata_rows(folder: Path, segments: int, phones: int, workers: int) -> list[dict[str, Any]]:
     """Export what is said of many segments, without their audio."""
     root = folder / "metadata"
-    write_workspace(root, segments // METADATA_PER_RECORDING, METADATA_PER_RECORDING, None)
+    write_workspace(root, segments // METADATA_PER_RECORDING, METADATA_PER_RECORDING, None, phones)
     found = []
     for name in METADATA:
         made = in_a_process(name, root, workers)
@@ -116,6 +118,8 @@ def metadata_rows(folder: Path, segments: int, workers: int) -> list[dict[str, A
             "unit": "s",
             "ours": made["seconds"],
             "segments": segments,
+            "words": WORDS,
+            "phones": phones,
             "workers": workers,
             **{key: made[key] for key in ("cpu_s", "peak_mb", "out_mb", "plan_s")},
             "machine": machine(),
@@ -151,9 +155,10 @@ def make_hour(path: Path) -> Path:
     return path
 
 
-def write_workspace(root: Path, recordings: int, per_recording: int, audio: Path | None) -> None:
+def write_workspace(root: Path, recordings: int, per_recording: int, audio: Path | None, phones: int = PHONES) -> None:
     """Write the dataset of a corpus whose recordings say the same, each under its own name."""
     from speechmill.core.types import Recording
+    from speechmill.formats.flac import write_flac
     from speechmill.formats.manifest import segment_schema, table_of, write_rows
 
     names = [f"talk-{number:06d}" for number in range(recordings)]
@@ -162,13 +167,15 @@ def write_workspace(root: Path, recordings: int, per_recording: int, audio: Path
     for path in paths if audio else ():
         if not (root / path).exists():
             os.link(audio, root / path)  # type: ignore[arg-type]
+    if audio is None:
+        write_flac(root / paths[0], np.zeros(3600 * 24_000, np.int16), 24_000)
     rows = [
         Recording(name, f"https://example.org/{name}", f"{i:064d}", 3600.0, 24_000, 1, (path,), language="en")
         for i, (name, path) in enumerate(zip(names, paths, strict=True))
     ]
     write_rows(root / "dataset" / "recordings.parquet", rows, Recording)
     schema = segment_schema(["snr_db", "dnsmos_ovrl"])
-    base = table_of([segment(i) for i in range(per_recording)], schema)
+    base = table_of([segment(i, phones) for i in range(per_recording)], schema)
     path = root / "dataset" / "segments.parquet"
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for begin in range(0, recordings, 50):
@@ -177,12 +184,12 @@ def write_workspace(root: Path, recordings: int, per_recording: int, audio: Path
     (root / "dataset" / "contents.parquet").unlink(missing_ok=True)
 
 
-def segment(number: int) -> Any:
+def segment(number: int, num_phones: int) -> Any:
     from speechmill.core.types import Segment, Word
 
     start = number * 9.0
     words = tuple(Word(f"word{(number * 7 + i) % 997}", start + i * 0.7, 0.6, 0.9) for i in range(WORDS))
-    phones = tuple(Word("AEIOUKTS"[(number + i) % 8], start + i * 0.18, 0.18) for i in range(PHONES))
+    phones = tuple(Word("AEIOUKTS"[(number + i) % 8], start + i * 0.18, 0.18) for i in range(num_phones))
     return Segment(
         f"-0-{round(start * 1000):07d}-{round((start + SEGMENT_S) * 1000):07d}",
         "",

@@ -156,7 +156,7 @@ def test_a_sweep_shows_hours_and_changes_nothing(speechmill, workspace):
 
 def test_export_after_the_fact(speechmill, workspace):
     assert "written" in speechmill("export", workspace, "nemo", "rttm").stdout
-    lines = (workspace / "exports" / "nemo" / "manifest.jsonl").read_text().splitlines()
+    lines = (workspace / "exports" / "nemo" / "manifest_train.jsonl").read_text().splitlines()
     assert [json.loads(line)["text"] for line in lines] == ["one two three", "four five six"]
     assert "is up to date" in speechmill("export", workspace, "nemo").stdout
     speechmill("filter", workspace, "--preset", "none")

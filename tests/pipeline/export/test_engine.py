@@ -131,6 +131,14 @@ def test_lost_audio_comes_through_and_what_is_done_is_taken_up(
     assert not (root / "exports" / ".partial-huggingface").exists()
 
 
+@pytest.mark.parametrize("name", ["lhotse", "kaldi", "nemo", "webdataset", "csv"])
+def test_every_exporter_tells_lost_audio_as_such(root: Path, export: Export, name: str) -> None:
+    (root / "recordings" / "b.flac").unlink()
+    with pytest.raises(LostAudio) as caught:
+        export(name)
+    assert caught.value.path == root / "recordings" / "b.flac"
+
+
 def test_an_error_names_shard_and_recording(export: Export, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("a table that can't be")

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from speechmill import models
-from speechmill.core.errors import LostAudio, SpeechmillError
+from speechmill.core.errors import AudioError, LostAudio, SpeechmillError
 from speechmill.core.files import raise_fatal, sha256_file
 from speechmill.core.registry import Choice
 from speechmill.core.stage import Context
@@ -38,7 +38,7 @@ class DatasetShard:
         self.name = members.name
         self.split = members.split
         self.dataset = dataset
-        self.under_way = ""  # the recording that is being written, for errors
+        self.under_way: Recording | None = None  # what is being written, for errors
         self._members = members
 
     def rows(self) -> Iterator[Row]:
@@ -51,7 +51,7 @@ class DatasetShard:
         # One pass over the dataset: a row group holds segments of many recordings.
         segments = self.dataset.rows(_merged([one for member in members for one in member.ranges]))
         for recording_id, found in itertools.groupby(segments, key=lambda segment: segment.recording_id):
-            self.under_way = recording_id
+            self.under_way = recordings[recording_id]
             yield from _units(recordings[recording_id], list(found), wanted.pop(recording_id))
         if wanted:
             raise _changed(", ".join(list(wanted)[:5]))
@@ -116,7 +116,10 @@ def write_shard(root: Path, choice: Choice, job: Job) -> ShardRecord:
         raise
     except Exception as error:
         raise_fatal(error)
-        where = f"export {choice.backend}, shard {members.name}, recording {shard.under_way or '(none yet)'}"
+        if (lost := _lost(root, shard.under_way, error)) is not None:
+            raise lost from error
+        recording = shard.under_way.id if shard.under_way is not None else "(none yet)"
+        where = f"export {choice.backend}, shard {members.name}, recording {recording}"
         raise ExportFailed(f"{where}: {type(error).__name__}: {error}") from error
     return ShardRecord(
         members.name,
@@ -128,6 +131,18 @@ def write_shard(root: Path, choice: Choice, job: Job) -> ShardRecord:
         tuple(file_records(job.folder)),
         msgspec.to_builtins(note),
     )
+
+
+def _lost(root: Path, recording: Recording | None, error: Exception) -> LostAudio | None:
+    """Return the error that a run mends, where an exporter met canonical audio that is gone or broken."""
+    if recording is None or not isinstance(error, AudioError | FileNotFoundError):
+        return None
+    paths = [root / path for path in recording.audio]
+    if gone := [path for path in paths if not path.exists()]:
+        return LostAudio(gone[0], "canonical-audio-missing")
+    named = [path for path in paths if str(path) in str(error)]
+    broken = isinstance(error, AudioError) and error.reason != "no-samples"
+    return LostAudio(named[0], str(error)) if named and broken else None
 
 
 def file_records(folder: Path, without: Collection[str] = ()) -> list[FileRecord]:
