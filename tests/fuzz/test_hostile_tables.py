@@ -7,6 +7,8 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from msgspec import structs
@@ -16,8 +18,8 @@ from speechmill.core import registry
 from speechmill.core.errors import FormatError, LostAudio, SpeechmillError, WorkspaceError
 from speechmill.core.registry import Choice
 from speechmill.core.types import Recording, Segment, Source
-from speechmill.formats.manifest import read_rows, write_rows
-from speechmill.pipeline import batches
+from speechmill.formats.manifest import SCHEMA_VERSION, read_rows, write_rows
+from speechmill.pipeline import batches, frozen
 from speechmill.pipeline.export.commit import intact
 from speechmill.pipeline.export.marker import EXPORT_MARKER, FileRecord, ShardRecord, read_marker
 from speechmill.store.dataset import Dataset
@@ -89,6 +91,22 @@ def test_a_hostile_row_is_refused_or_stays_inside(
         dataset.cut(next(iter(dataset.recordings().values())), next(dataset.segments()))
     if isinstance(caught.value, LostAudio):
         assert caught.value.path.resolve().is_relative_to(dataset.root.resolve())
+
+
+def test_shards_that_do_not_tell_from_where_to_where_they_go_are_refused(tmp_path: Path) -> None:
+    write_rows(tmp_path / "sources.parquet", [SOURCE], Source)
+    write_rows(tmp_path / "shards.parquet", [SEGMENT], Segment)
+    with pytest.raises(FormatError, match=r"shards\.parquet: its first column is not the shard"):
+        frozen.read_shards(tmp_path, ["00000"])
+    pq.write_table(pa.table({"shard": pa.array([None], pa.string())}), tmp_path / "shards.parquet")
+    with pytest.raises(WorkspaceError, match=r"shards\.parquet"):
+        frozen.read_shards(tmp_path, ["00000"])
+    nobody = pa.table({"shard": pa.array([None], pa.string())}).replace_schema_metadata(
+        {"speechmill.schema": SCHEMA_VERSION}
+    )
+    pq.write_table(nobody, tmp_path / "shards.parquet")
+    with pytest.raises(FormatError, match=r"shards\.parquet: its first column is not the shard"):
+        frozen.read_shards(tmp_path, ["00000"])
 
 
 def test_a_batch_of_another_form_is_refused(tmp_path: Path) -> None:

@@ -67,9 +67,11 @@ def _members(path: Path, shards: Collection[str]) -> list[Member]:
 def _bounds(file: pq.ParquetFile) -> list[tuple[str, str]]:
     """Return the first and the last shard of each row group, of which the file's foot tells."""
     groups = [file.metadata.row_group(number).column(0) for number in range(file.num_row_groups)]
-    if not all(group.path_in_schema == "shard" and group.is_stats_set for group in groups):
+    named = all(group.path_in_schema == "shard" and group.is_stats_set for group in groups)
+    bounds = [(group.statistics.min, group.statistics.max) for group in groups] if named else []
+    if not named or not all(isinstance(one, str) for both in bounds for one in both):
         raise FormatError("its first column is not the shard, or doesn't tell from where to where it goes")
-    return [(group.statistics.min, group.statistics.max) for group in groups]
+    return bounds
 
 
 def _last_shard(path: Path) -> int:
