@@ -67,7 +67,7 @@ def log_command(workspace: Path, as_json: bool) -> None:
 @command.command("diff")
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("before", metavar="A")
-@click.argument("after", metavar="B", default="latest")
+@click.argument("after", metavar="[B]", default="latest")
 @click.option("--segments", "shown", type=click.IntRange(min=0), default=0, metavar="N", help="List N segments, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diff_command(workspace: Path, before: str, after: str, shown: int, as_json: bool) -> None:
