@@ -86,6 +86,8 @@ def _show(planned: Planned) -> None:
         click.echo(f"versions of the dataset that it was in: {', '.join(map(str, planned.versions))}")
     for model in planned.models:
         click.echo(f"model {model.id} ({model.stage}): trained on it: {model.trained}")
+    for name in planned.copies:
+        click.echo(f"recording {name} was found to be a copy of it, and stays; purge it as well if it is one")
     for path in planned.files:
         click.echo(f"the original at {path} is yours: it stays, and runs of this workspace leave it out from now on")
 

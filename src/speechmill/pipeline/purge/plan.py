@@ -30,6 +30,7 @@ class Planned(Struct, frozen=True):
     touched: dict[str, int]  # kind of thing -> files that hold it
     versions: tuple[int, ...]
     models: tuple[Model, ...]
+    copies: tuple[str, ...]  # recordings that were found to say or sound the same, and that stay
 
     @classmethod
     def of(cls, workspace: Workspace, target: Target, paths: Sequence[str]) -> Planned:
@@ -46,6 +47,7 @@ class Planned(Struct, frozen=True):
             touched=dict(sorted(touched.items())),
             versions=versions_of(workspace, target),
             models=models_of(workspace, target),
+            copies=copies_of(workspace, target),
         )
 
 
@@ -61,6 +63,20 @@ def versions_of(workspace: Workspace, target: Target) -> tuple[int, ...]:
         if wanted & ids:
             found.append(int(folder.name.partition("-")[0]))
     return tuple(found)
+
+
+def copies_of(workspace: Workspace, target: Target) -> tuple[str, ...]:
+    """Return recordings that stay though deduplication found them to be copies of the target."""
+    path, gone, found = workspace.dataset / "segments.parquet", target.ids, set[str]()
+    if not path.exists():
+        return ()
+    with pq.ParquetFile(path) as file:
+        table = file.read(columns=["recording_id", "duplicate_of"])
+    for row in table.filter(table["duplicate_of"].is_valid()).to_pylist():
+        mine, other = row["recording_id"], row["duplicate_of"]
+        if mine not in gone and any(other == id or other.startswith(f"{id}-") for id in gone):
+            found.add(mine)
+    return tuple(sorted(found))
 
 
 def models_of(workspace: Workspace, target: Target) -> tuple[Model, ...]:
