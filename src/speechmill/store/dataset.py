@@ -8,12 +8,13 @@ there, kept or dropped; `drops` is empty for those that were kept.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import structs
 
@@ -47,14 +48,15 @@ class Dataset:
         if not self._segments.exists():
             raise WorkspaceError(f"{root} holds no dataset yet. Make one with: speechmill run CORPUS --out {root}")
 
-    def recordings(self) -> dict[str, Recording]:
-        """Every recording that was decoded and not taken down, by id.
+    def recordings(self, ids: Collection[str] | None = None) -> dict[str, Recording]:
+        """Every recording that was decoded and not taken down, by id; or those of some ids, the others unread.
 
         Raises WorkspaceError where a table that somebody else wrote names files outside the workspace.
         """
         withdrawn = taken_down(self.root)
         with reading(self._recordings), pq.ParquetFile(self._recordings) as file:
-            rows = (row for batch in _batches(file) for row in structs_of(batch, Recording))
+            batches = (batch if ids is None else _those(batch, ids) for batch in _batches(file))
+            rows = (row for batch in batches for row in structs_of(batch, Recording))
             return {row.id: self.named(self._safe(row)) for row in rows if row.audio and row.id not in withdrawn}
 
     def named(self, one: Named) -> Named:
@@ -117,6 +119,11 @@ class Dataset:
 def _batches(file: pq.ParquetFile, groups: Sequence[int] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file, or of some of its row groups, by one thread."""
     yield from file.iter_batches(ROWS_AT_ONCE, groups, use_threads=False)
+
+
+def _those(batch: pa.RecordBatch, ids: Collection[str]) -> pa.RecordBatch:
+    """Return the rows of some recordings."""
+    return batch.filter(pc.is_in(batch.column("id"), value_set=pa.array(sorted(ids), pa.string())))
 
 
 def _in_ranges(file: pq.ParquetFile, ranges: Iterable[tuple[int, int]]) -> Iterator[pa.RecordBatch]:

@@ -23,7 +23,7 @@ from speechmill.pipeline.export.limits import limits_of
 from speechmill.pipeline.export.marker import Export, FileRecord, ShardRecord, read_marker, write_marker
 from speechmill.pipeline.export.membership import Members, assign, members_of
 from speechmill.pipeline.export.partial import Partial
-from speechmill.pipeline.export.shards import Job, file_record, file_records, recordings_of
+from speechmill.pipeline.export.shards import Job, file_record, file_records
 from speechmill.pipeline.plan import choice_identity
 from speechmill.pipeline.versions import Shelf
 from speechmill.store.contents import read_contents
@@ -149,7 +149,7 @@ def _written(root: Path, order: Order, todo: Todo, partial: Partial, stays: Iter
 def _describe(dataset: Dataset, order: Order, shards: Sequence[ShardRecord], whole: Path) -> list[FileRecord]:
     """Write what is of the whole export. Returns its files."""
     ids = {recording for shard in shards for recording in shard.recordings}
-    about = About(order.name, tuple(score_names(dataset)), recordings_of(dataset, ids))
+    about = About(order.name, tuple(score_names(dataset)), dataset.recordings(ids))
     backend = order.choice.module.Backend(order.choice.config, Context(dataset.root, models.path))
     parts = [written(shard) for shard in shards]
     backend.index(parts, about, whole)

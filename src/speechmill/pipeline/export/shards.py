@@ -8,9 +8,6 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from msgspec import Struct
 
 from speechmill import models
@@ -22,7 +19,6 @@ from speechmill.core.types import Recording, Segment
 from speechmill.exporters import Row
 from speechmill.pipeline.export.marker import FileRecord, ShardRecord
 from speechmill.pipeline.export.membership import WHOLE, Member, Members
-from speechmill.store.columnar import structs_of
 from speechmill.store.contents import HOUR_S
 from speechmill.store.dataset import Dataset
 
@@ -44,7 +40,7 @@ class DatasetShard:
     def rows(self) -> Iterator[Row]:
         """Yield recordings (or hours of them) with their kept segments, ordered by channel and start."""
         members = self._members.members
-        recordings = recordings_of(self.dataset, {member.unit[0] for member in members})
+        recordings = self.dataset.recordings({member.unit[0] for member in members})
         wanted: dict[str, list[Member]] = {}
         for member in members:
             wanted.setdefault(member.unit[0], []).append(member)
@@ -55,17 +51,6 @@ class DatasetShard:
             yield from _units(recordings[recording_id], list(found), wanted.pop(recording_id))
         if wanted:
             raise _changed(", ".join(list(wanted)[:5]))
-
-
-def recordings_of(dataset: Dataset, ids: Collection[str]) -> dict[str, Recording]:
-    """Return some recordings of a dataset by id, in its order; the others never become objects."""
-    wanted = pa.array(sorted(ids), pa.string())
-    found: dict[str, Recording] = {}
-    with pq.ParquetFile(dataset.root / "dataset" / "recordings.parquet") as file:
-        for batch in file.iter_batches(use_threads=False):
-            mine = batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
-            found.update((one.id, dataset.named(one)) for one in structs_of(mine, Recording))
-    return found
 
 
 def _units(recording: Recording, segments: list[Segment], members: list[Member]) -> Iterator[Row]:
