@@ -60,7 +60,7 @@ def test_of_recordings_that_sound_alike_the_one_with_most_kept_seconds_stays(tmp
     segments = [segment("a", 0, "one"), segment("b", 0, "two", 3.0), segment("b", 1, "three"), segment("c", 0, "four")]
     where = places(tmp_path, segments, [("a", babble(1)), ("b", babble(1) * 0.3), ("c", babble(2))])
     gone, clusters = found(where, Deduplicate())
-    assert gone == {"a-0": ("duplicate-audio", 1.0, 0.6, "b")}
+    assert gone == {"a-0": ("duplicate-audio", 1.0, 0.8, "b")}
     assert clusters == {"a": "a", "b": "a"}
 
 

@@ -22,7 +22,7 @@ from speechmill.measures._landmark_hashes import Hashes, hashes, sampled
 from speechmill.measures._landmark_lines import MAX_SPEED, agreeing, coverage, line
 from speechmill.measures.landmarks import TICKS, Peaks, decode, duration_of
 
-MIN_COVERAGE = 0.6  # share of the shorter recording that has to agree
+MIN_COVERAGE = 0.8  # share of the shorter recording that has to agree; chosen by benchmarks/duplicates.py
 MIN_DURATION = 2.0  # seconds; what is shorter has too few landmarks to be told apart, and is left alone
 _LEVEL_S = 32.0  # twice as long: half of the hashes
 _ENTRIES = 10_000_000  # of the index at a time: 120 MB, some times that while it is sorted
