@@ -12,17 +12,6 @@ import pytest
 pytest.importorskip("atheris")
 HARNESS = Path(__file__).parents[1] / "fuzz" / "fuzz.py"
 QUICK = ("textgrid", "eaf", "vtt", "corpus-file")  # a start takes six seconds of CPU: everything is instrumented
-    "textgrid",
-    "eaf",
-    "vtt",
-    "json3",
-    "rttm",
-    "ctm",
-    "lexicon",
-    "corpus-file",
-    "manifest-jsonl",
-    "corrections-csv",
-)
 
 
 @pytest.mark.system
