@@ -189,7 +189,7 @@ def test_praatio_reads_the_textgrids(job, rows):
 
 def test_the_nemo_manifest_states_the_files_own_lengths(job, rows):
     folder = job[0] / "exports" / "nemo"
-    entries = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    entries = [json.loads(line) for line in (folder / "manifest_train.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [entry["text"] for entry in entries] == [row["text"] for row in rows]
     for entry in entries:
         assert entry["duration"] == pytest.approx(soundfile.info(folder / entry["audio_filepath"]).duration, abs=1e-4)

@@ -173,5 +173,4 @@ def write_readme(folder: Path, root: Path, choice: Choice, shards: Sequence[Writ
     version = Shelf(workspace).newest()
     if version is not None:  # a dataset that no command finished has none, and nothing is known of how it was made
         usage = getattr(choice.module, "USAGE", "")
-        usage = usage if isinstance(usage, str) else "\n".join(usage)
         card.write_export_card(folder, card.facts_of(workspace, version), shards, usage, commit.CHECKSUMS)
