@@ -126,7 +126,8 @@ def _shared_out(
     """Share out groups that are bound to no split. Returns them, and the split of each."""
     num_strata = milliseconds.shape[1]
     left = np.where(torn[:, None], 0.0, milliseconds)
-    totals = np.stack([np.bincount(group, left[:, i], len(group)) for i in range(num_strata)], axis=1)
+    columns = [np.bincount(group, left[:, i], len(group)) for i in range(num_strata)]
+    totals = np.stack(columns, axis=1).astype(np.float64)
     there = np.flatnonzero(np.bincount(group, minlength=len(group)) > 0)
     free = there[bound[there] < 0]
     mine = np.stack([totals[bound == split].sum(axis=0) for split in range(len(SPLITS))])
@@ -162,7 +163,7 @@ def _new(recordings: Recordings, found: Indices, silent: Truths, of_link: Indice
     ):
         link = recordings.links[number]
         if link.kind != "sound":
-            new[link.kind][link.name] = int(found[place])  # type: ignore[index]
+            new[link.kind][link.name] = int(found[place])
     return new
 
 
