@@ -2,6 +2,7 @@
 """A trace is found wherever it is planted: one place after another, each alone."""
 
 import base64
+import functools
 import gzip
 import io
 import json
@@ -17,6 +18,7 @@ import pytest
 from speechmill.pipeline.purge.marks import forms
 from speechmill.pipeline.purge.needles import Needles
 from speechmill.pipeline.purge.scan import Trace, Wanted, scan
+from speechmill.pipeline.purge.scrub import _hit, cleaned
 
 TEXT = 'Tôi là "người" đã nói điều này'
 SHA256 = "0123456789abcdef" * 4
@@ -116,3 +118,35 @@ def test_what_is_broken_is_searched_as_it_lies(tmp_path):
     (tmp_path / "a.gz").write_bytes(b"\x1f\x8b broken anna-3f9a2c")
     (tmp_path / "b.parquet").write_bytes(b"PAR1 broken")
     assert scan(tmp_path, WANTED) == [Trace("a.gz", "bytes")]
+
+
+@pytest.mark.parametrize(
+    ("content", "is_trace"),
+    [
+        (b'{"alignment": [["may", 0.1, 0.2]], "speaker": "ben"}', False),  # a word that others say
+        (b'intervals [3]:\n  text = "may"\n', False),
+        (b"word\tphones\nof\tAH V\nmay\tM EY\n", False),
+        (b"<td>may</td>", False),
+        (b'{"speaker": "may"}', True),
+        (b'{"speakers":["ben","may"]}', True),
+        (b'{"speakers": {"ben": 1, "may": 2}}', True),
+        (b'<TIER PARTICIPANT="may" TIER_ID="x">', True),
+        (b"path\tspeaker\nx.wav\tmay\n", True),
+        (b"speaker\thours\nmay\t1.5\n", True),
+    ],
+)
+def test_a_speaker_who_is_named_like_a_word_is_found_where_speakers_are_named(tmp_path, content, is_trace):
+    (tmp_path / "file").write_bytes(content)
+    assert bool(scan(tmp_path, Wanted(Needles([]), frozenset([b"may"])))) is is_trace
+
+
+@pytest.mark.parametrize("form", [json.dumps, functools.partial(json.dumps, ensure_ascii=False)])
+def test_a_speaker_is_found_however_json_writes_the_name(tmp_path, form):
+    (tmp_path / "file").write_text(form({"speaker": 'Văn "An"'}))
+    assert scan(tmp_path, Wanted(Needles([]), frozenset(['Văn "An"'.encode()])))
+
+
+def test_words_stay_in_json_when_a_speaker_is_named_like_one():
+    hit = _hit(Wanted(Needles([]), frozenset([b"train"])))
+    found = cleaned({"split": "train", "speaker": "train", "hours": {"train": 2}, "speakers": ["train", "ben"]}, hit)
+    assert found == {"split": "train", "speaker": "[purged]", "hours": {"train": 2}, "speakers": ["ben"]}

@@ -11,8 +11,10 @@ import base64
 import binascii
 import contextlib
 import gzip
+import html
 import io
 import itertools
+import json
 import mmap
 import re
 import sqlite3
@@ -32,15 +34,20 @@ from speechmill.pipeline.purge.needles import Needles
 DEPTH = 4  # a clip in a tar in a gzip in a tar; what is deeper is nobody's format
 _BASE64 = re.compile(rb"base64,([A-Za-z0-9+/]+)")
 SHORT = 3  # bytes; shorter names ("1") are looked for in columns of speakers alone
-_BEFORE, _AFTER = (b'"', b"'", b"\t", b">"), (b'"', b"'", b"\t", b"<", b"\n")
+_BEFORE, _AFTER = (b'"', b"'", b"\t", b">", b"=", b":", b" "), (b'"', b"'", b"\t", b"<", b"\n", b"\r", b",", b"")
+_KEY = rb"(?:speaker|participant|author|tier)[\w-]{0,20}[\"']?\s{0,2}"
+_IS_OF = re.compile(  # what stands before a speaker's name: `"speaker": "`, `"speakers": ["x", "`, `TIER_ID="`
+    rb"(?i)" + _KEY + rb"(?:[:=>]\s{0,2}[\"']?|[:=]\s{0,2}[\[{][^\[\]{}]*[\"'])\Z"
+)
+_CONTEXT = 2048  # bytes before a name in which it must be said that it is one
 _ROWS = 8192  # read at once: words and phones of more take hundreds of MB
 _PLACES = 3  # named of one file
 
 
 class Wanted(Struct, frozen=True):
-    """What is looked for: byte strings anywhere, and names of speakers, which are no trace within a sentence.
+    """What is looked for: byte strings anywhere, and names of speakers, which are words, too ("may", "anna").
 
-    A name counts in a column of speakers, and between quotes, tabs or tags.
+    A name counts in a column of speakers, and where a key, a tag or the head of a table says that it is a speaker's.
     """
 
     needles: Needles
@@ -51,15 +58,36 @@ class Wanted(Struct, frozen=True):
         return self.needles.first(content) is not None or self.has_name(content)
 
     def has_name(self, content: bytes | memoryview) -> bool:
-        """Tell whether there is a speaker's name that stands for itself."""
+        """Tell whether there is a speaker's name that stands for itself, and for a speaker."""
         view = memoryview(content).cast("B")
-        for value in self.values:
-            if len(value) >= SHORT:
-                for found in re.finditer(re.escape(value), view):
-                    around = bytes(view[max(0, found.start() - 1) : found.start()]), bytes(view[found.end() :][:1])
-                    if around[0] in _BEFORE and around[1] in _AFTER:
-                        return True
+        table = _is_table_of_speakers(bytes(view[:_CONTEXT]))
+        written = {form for value in self.values if len(value) >= SHORT for form in _forms(value)}
+        return any(
+            _stands_for_itself(view, *found.span(), table)
+            for value in sorted(written)
+            for found in re.finditer(re.escape(value), view)
+        )
+
+
+def _forms(value: bytes) -> set[bytes]:
+    """Return a name as it is, and escaped as JSON and HTML have it."""
+    name = value.decode(errors="replace")
+    plain, ascii_only = (json.dumps(name, ensure_ascii=only)[1:-1].encode() for only in (False, True))
+    return {value, plain, ascii_only, html.escape(name).encode()}
+
+
+def _is_table_of_speakers(head: bytes) -> bool:
+    columns = head.partition(b"\n")[0].split(b"\t")
+    return len(columns) > 1 and any(b"speaker" in column.lower() for column in columns)
+
+
+def _stands_for_itself(view: memoryview, begin: int, end: int, table: bool) -> bool:
+    before, after = bytes(view[max(0, begin - 1) : begin]), bytes(view[end : end + 1])
+    if after not in _AFTER:
         return False
+    if table and before in (b"\t", b"\n") and after in (b"\t", b"\n", b"\r", b""):
+        return True
+    return before in _BEFORE and _IS_OF.search(bytes(view[max(0, begin - _CONTEXT) : begin])) is not None
 
 
 class Trace(Struct, frozen=True):

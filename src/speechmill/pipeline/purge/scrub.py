@@ -144,36 +144,44 @@ def _scrub_json(path: Path, wanted: Wanted) -> bool:
     return True
 
 
-def _hit(wanted: Wanted) -> Callable[[object], bool]:
-    def hit(value: object) -> bool:
+def _hit(wanted: Wanted) -> Callable[[object, str], bool]:
+    def hit(value: object, key: str) -> bool:
         if not isinstance(value, str):
             return False
         content = value.encode()
-        named = content in wanted.values and len(content) >= SHORT
+        named = content in wanted.values and len(content) >= SHORT and is_key_of_speakers(key)
         return named or wanted.needles.first(content) is not None
 
     return hit
 
 
-def cleaned(value: Any, hit: Callable[[object], bool]) -> Any:
+def is_key_of_speakers(key: str) -> bool:
+    """Tell whether a key of JSON has speakers' names below it."""
+    return any(word in key.lower() for word in ("speaker", "participant", "author", "tier"))
+
+
+def cleaned(value: Any, hit: Callable[[object, str], bool], under: str = "") -> Any:
     """Return JSON without what names the target: entries of lists and keys go, other values are put out of sight.
 
-    >>> cleaned({"n": 2, "failed": [{"id": "a"}, {"id": "b"}], "why": "a"}, lambda value: value == "a")
+    hit: tells of a string, and of the key that it is or stands under, whether it names the target.
+
+    >>> cleaned({"n": 2, "failed": [{"id": "a"}, {"id": "b"}], "why": "a"}, lambda value, key: value == "a")
     {'n': 2, 'failed': [{'id': 'b'}], 'why': '[purged]'}
     """
     if isinstance(value, dict):
-        return {key: PURGED if hit(item) else cleaned(item, hit) for key, item in value.items() if not hit(key)}
+        rest = {key: item for key, item in value.items() if not hit(key, under)}
+        return {key: PURGED if hit(item, key) else cleaned(item, hit, key) for key, item in rest.items()}
     if isinstance(value, list):
-        return [cleaned(item, hit) for item in value if not _is_its(item, hit)]
+        return [cleaned(item, hit, under) for item in value if not _is_its(item, hit, under)]
     return value
 
 
-def _is_its(item: Any, hit: Callable[[object], bool]) -> bool:
+def _is_its(item: Any, hit: Callable[[object, str], bool], under: str) -> bool:
     if isinstance(item, dict):
-        return any(hit(value) for value in item.values())
+        return any(hit(value, key) for key, value in item.items())
     if isinstance(item, list):
-        return any(hit(value) for value in item)
-    return hit(item)
+        return any(hit(value, under) for value in item)
+    return hit(item, under)
 
 
 def _scrub_lines(path: Path, wanted: Wanted) -> None:
