@@ -206,8 +206,9 @@ def kill(monkeypatch: pytest.MonkeyPatch, step: str, folder: Path) -> None:
     monkeypatch.setattr(Path, "replace", dying)
     if step == "swap: done":
 
-        def unsynced(_: Path) -> None:
-            raise Killed
+        def unsynced(one: Path) -> None:
+            if one == folder.parent:
+                raise Killed
 
         monkeypatch.setattr(commit, "sync_folder", unsynced)
 

@@ -19,6 +19,7 @@ from speechmill.exporters import PARTS
 from speechmill.pipeline.export.marker import EXPORT_MARKER, Export, FileRecord, ShardRecord, read_marker
 
 CHECKSUMS = "CHECKSUMS.sha256"
+_FEW = 64  # files and folders, for which an fsync each waits for less than everything that a machine has to write
 
 
 def place(source: Path, target: Path, files: Iterable[FileRecord]) -> None:
@@ -69,6 +70,25 @@ def write_checksums(folder: Path, files: Iterable[FileRecord]) -> None:
 def given_out(path: str) -> bool:
     """Tell whether a file of an export is for those who use it."""
     return path.split("/")[0] != PARTS and path not in (EXPORT_MARKER, CHECKSUMS)
+
+
+def settle(folder: Path, files: Iterable[FileRecord]) -> None:
+    """Have the files of an export on the disk, before anything says that they are there.
+
+    The export before goes when the new one is in its place: a power cut behind that must find the new one's bytes.
+    An fsync takes milliseconds, too long for each of a million small files: one sync brings all of them, and whatever
+    else the machine has yet to write.
+    """
+    paths = {folder / file.path for file in files}
+    folders = {folder} | {parent for path in paths for parent in path.parents if folder in parent.parents}
+    if len(paths) + len(folders) > _FEW and hasattr(os, "sync"):
+        os.sync()
+        return
+    for path in sorted(paths):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    for one in sorted(folders):
+        sync_folder(one)
 
 
 def swap(staging: Path, folder: Path) -> None:

@@ -98,6 +98,7 @@ def make(root: Path, folder: Path, order: Order) -> Made:
         tuple(shards),
         tuple(files),
     )
+    commit.settle(whole, [*files, *(file for shard in shards for file in shard.files)])
     write_marker(whole, export)
     commit.swap(whole, folder)
     partial.remove()
