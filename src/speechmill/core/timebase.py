@@ -7,6 +7,9 @@ an id made of milliseconds names exactly one interval.
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speechmill.core.types import Utterance, Word
 
 CANONICAL_HZ = 24_000  # at rest: the rate TTS models want
@@ -26,6 +29,12 @@ def to_seconds(samples: int, sampling_rate: int) -> float:
 def tick(seconds: float) -> float:
     """Round to 0.1 ms, the resolution of words and phones."""
     return round(seconds, 4)
+
+
+def ticks(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round many times as `tick` does each: to the nearest double of so many ten thousandths."""
+    rounded: NDArray[np.float64] = np.round(seconds, 4)
+    return rounded
 
 
 def milliseconds(seconds: float) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
-from speechmill.core.timebase import shift
+from speechmill.core.timebase import ticks
 from speechmill.core.types import Recording, Segment, Word
 from speechmill.exporters._attribution import rights_of
 from speechmill.exporters._clips import Container
@@ -69,6 +70,7 @@ def table_of(clips: Sequence[Clip], schema: pa.Schema, scores: Sequence[str]) ->
     """Return rows of these clips."""
     suffix = schema.metadata[b"audio"].decode()
     segments = [clip.segment for clip in clips]
+    rights = [rights_of(clip.recording) for clip in clips]
     columns: dict[str, Any] = {
         "id": [segment.id for segment in segments],
         "audio": _audio(clips, suffix),
@@ -81,8 +83,8 @@ def table_of(clips: Sequence[Clip], schema: pa.Schema, scores: Sequence[str]) ->
         "words": _timed(segments, lambda segment: segment.words),
         "phones": _timed(segments, lambda segment: segment.phones),
         **{f"score_{name}": [segment.scores.get(name) for segment in segments] for name in scores},
-        "licence": [rights_of(clip.recording).licence for clip in clips],
-        "attribution": [rights_of(clip.recording).attribution for clip in clips],
+        "licence": [one.licence for one in rights],
+        "attribution": [one.attribution for one in rights],
     }
     arrays = [_array(columns[field.name], field.type) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -93,23 +95,28 @@ def _array(values: Any, kind: pa.DataType) -> pa.Array:
 
 
 def _audio(clips: Sequence[Clip], suffix: str) -> pa.Array:
-    content = pa.array([clip.content for clip in clips], pa.binary())
+    bounds = np.zeros(len(clips) + 1, np.int32)
+    np.cumsum([len(clip.content) for clip in clips], out=bounds[1:])
+    # One copy of the bytes, where pa.array makes a buffer grow under them.
+    joined = pa.py_buffer(b"".join([clip.content for clip in clips]))
+    content = pa.BinaryArray.from_buffers(pa.binary(), len(clips), [None, pa.py_buffer(bounds), joined])
     paths = pa.array([f"{clip.segment.id}.{suffix}" for clip in clips], pa.string())
     return pa.StructArray.from_arrays([content, paths], fields=list(_AUDIO))
 
 
-def _timed(segments: Sequence[Segment], of: Callable[[Segment], Iterable[Word]]) -> pa.Array:
+def _timed(segments: Sequence[Segment], of: Callable[[Segment], Sequence[Word]]) -> pa.Array:
     """Return words or phones, counted from the start of the clip."""
-    lists = [[shift(symbol, -segment.start) for symbol in of(segment)] for segment in segments]
+    lists = [of(segment) for segment in segments]
     flat = [symbol for found in lists for symbol in found]
+    offsets = [0, *itertools.accumulate(map(len, lists))]
+    begins = np.repeat([segment.start for segment in segments], np.diff(offsets))
     children = [
         pa.array([symbol.symbol for symbol in flat], pa.string()),
-        pa.array([symbol.start for symbol in flat], pa.float64()),
-        pa.array([symbol.duration for symbol in flat], pa.float64()),
+        pa.array(ticks(np.array([symbol.start for symbol in flat], np.float64) - begins)),
+        pa.array(ticks(np.array([symbol.duration for symbol in flat], np.float64))),
         pa.array([symbol.score for symbol in flat], pa.float64()),
     ]
     items = pa.StructArray.from_arrays(children, fields=list(_TIMED.value_type))
-    offsets = [0, *itertools.accumulate(map(len, lists))]
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, type=_TIMED)
 
 

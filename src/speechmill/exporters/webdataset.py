@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from speechmill.core.stage import Context
-from speechmill.core.timebase import tick
+from speechmill.core.timebase import ticks
 from speechmill.core.types import Recording, Segment, Word
 from speechmill.exporters import About, Shard, Written
 from speechmill.exporters._attribution import rights_of
@@ -88,18 +89,14 @@ def _about(recording: Recording, segment: Segment, num_samples: int) -> dict[str
         "text": segment.text,
         "language": language_of(recording, segment),
         "speaker": segment.speaker,
-        "words": [_timed(word, segment.start) for word in segment.words],
-        "phones": [_timed(phone, segment.start) for phone in segment.phones],
+        "words": _timed(segment.words, segment.start),
+        "phones": _timed(segment.phones, segment.start),
         "scores": segment.scores,
         "licence": rights.licence,
         "attribution": rights.attribution,
     }
 
 
-def _timed(word: Word, start: float) -> dict[str, Any]:
-    return {
-        "symbol": word.symbol,
-        "start": tick(word.start - start),
-        "duration": word.duration,
-        "score": word.score,
-    }
+def _timed(symbols: Sequence[Word], start: float) -> list[Word]:
+    begins = ticks(np.array([one.start for one in symbols], np.float64) - start).tolist()
+    return [Word(one.symbol, begin, one.duration, one.score) for one, begin in zip(symbols, begins, strict=True)]
