@@ -14,10 +14,12 @@ from speechmill.core.types import Source
 from speechmill.pipeline import table
 from speechmill.pipeline.events import StageCount
 from speechmill.pipeline.export.engine import Order, make
+from speechmill.pipeline.export.marker import read_marker
 from speechmill.pipeline.leaks import refuse_leaks
 from speechmill.pipeline.plan import Node, choice_identity
 from speechmill.pipeline.record import Recorder
-from speechmill.pipeline.refilter import Asked, Index, exports_of, materialise, refilter
+from speechmill.pipeline.refilter import Asked, Index, materialise, refilter
+from speechmill.store.pseudonyms import naming
 from speechmill.store.workspace import Workspace
 
 
@@ -32,8 +34,10 @@ def export(workspace: Workspace, choice: Choice, index: Index, *, workers: int =
     workers: processes. fresh: pack its shards anew, whatever is there. Raises LeakFound, LostAudio, ExportFailed.
     """
     refuse_leaks(workspace)
-    fingerprint = digest(msgspec.json.encode([choice_identity(choice), index.speakers]), index.table, index.decisions)
-    current = exports_of(workspace).get(choice.backend)
+    how = msgspec.json.encode([choice_identity(choice), naming(workspace.root, index.speakers)])
+    fingerprint = digest(how, index.table, index.decisions)
+    # One whose swap was cut off is not in its place: `make` puts it there.
+    current = read_marker(workspace.exports / choice.backend)
     if current is not None and current.fingerprint == fingerprint[:16] and not fresh:
         return StageCount(fingerprint[:16], cached=1)
     started = time.perf_counter(), time.process_time()

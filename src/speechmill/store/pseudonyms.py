@@ -33,6 +33,11 @@ class Pseudonyms:
         self._key = key
         self._known: dict[str, str] = {}
 
+    @property
+    def fingerprint(self) -> str:
+        """Name the key without telling it: exports made with another give other names."""
+        return hmac.new(self._key, b"speechmill.key", "sha256").hexdigest()[:16]
+
     def of(self, speaker: str | None) -> str | None:
         """Return a speaker's pseudonym; None for nobody."""
         if speaker is None:
@@ -50,10 +55,13 @@ def pseudonyms(workspace: Path) -> Pseudonyms:
         _make(path)
     written = path.read_text(encoding="ascii", errors="replace").strip()
     if not _KEY.fullmatch(written):
-        raise WorkspaceError(
-            f"{path} is no key of 64 hex digits. Restore it; without it, every pseudonym changes"
-        )
+        raise WorkspaceError(f"{path} is no key of 64 hex digits. Restore it; without it, every pseudonym changes")
     return Pseudonyms(bytes.fromhex(written))
+
+
+def naming(workspace: Path, speakers: str) -> str:
+    """Name the way in which exports name speakers, the key of pseudonyms included. speakers: see `Dataset`."""
+    return f"pseudonyms {pseudonyms(workspace).fingerprint}" if speakers == "pseudonyms" else speakers
 
 
 def _make(path: Path) -> None:

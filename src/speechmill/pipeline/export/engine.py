@@ -28,6 +28,7 @@ from speechmill.pipeline.plan import choice_identity
 from speechmill.pipeline.versions import Shelf
 from speechmill.store.contents import read_contents
 from speechmill.store.dataset import Dataset
+from speechmill.store.pseudonyms import naming
 from speechmill.store.takedowns import taken_down
 from speechmill.store.workspace import Workspace
 
@@ -110,7 +111,8 @@ def _todo(dataset: Dataset, order: Order, before: Export | None) -> Todo:
     unit = getattr(choice.module, "UNIT", "hour")
     limits = limits_of(choice)
     packing = digest(unit, msgspec.json.encode(limits))[:16]
-    identity = msgspec.json.encode([VERSION, choice_identity(choice), score_names(dataset), order.speakers])
+    names = naming(dataset.root, order.speakers)
+    identity = msgspec.json.encode([VERSION, choice_identity(choice), score_names(dataset), names])
     stable = before if before is not None and before.packing == packing and not order.fresh else None
     members = members_of(read_contents(dataset.root / "dataset"), unit, taken_down(dataset.root))
     shards, numbers = assign(members, stable, limits)
