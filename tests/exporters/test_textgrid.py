@@ -81,3 +81,12 @@ def test_words_that_overlap_or_outlast_the_recording_are_clipped(tmp_path: Path)
     ]
     write(tmp_path / "x.TextGrid", text_grid(2.00004, [segment(0, 2, *words)]))
     assert len(read(tmp_path / "x.TextGrid").tiers[0].intervals) == 3
+
+
+def test_speakers_whose_names_have_line_ends_are_tiers_that_praatio_reads(tmp_path: Path) -> None:
+    said = [Segment(f"r-{i}", "r", float(i), 0.5, speaker=name) for i, name in enumerate(("a\nb", "a\tb", "a b"))]
+    write(tmp_path / "r.TextGrid", text_grid(3.0, said))
+    names = praatio.openTextgrid(str(tmp_path / "r.TextGrid"), includeEmptyIntervals=True).tierNames
+    assert names[0].startswith("a_b_")
+    assert names[4] == "a b - words"
+    assert len(set(names)) == 6

@@ -18,6 +18,7 @@ from speechmill.core.stage import Context
 from speechmill.core.timebase import tick
 from speechmill.core.types import Segment, Word
 from speechmill.exporters import About, Shard, Written
+from speechmill.exporters._names import one_line, safe_name
 from speechmill.exporters._per_recording import UNKNOWN, place
 from speechmill.formats.textgrid import IntervalTier, TextGrid, in_order, write
 
@@ -58,11 +59,16 @@ def text_grid(duration: float, segments: Iterable[Segment]) -> TextGrid:
         by_speaker.setdefault(segment.speaker or UNKNOWN, []).append(segment)
     tiers = []
     for speaker, spoken in by_speaker.items():
-        prefix = f"{speaker} - " if len(by_speaker) > 1 else ""
+        prefix = f"{_in_a_line(speaker)} - " if len(by_speaker) > 1 else ""
         for number, lane in enumerate(lanes(spoken), start=1):
             suffix = f" ({number})" if number > 1 else ""
             tiers.extend(_tiers(prefix, suffix, lane, duration))
     return TextGrid(0.0, duration, tuple(tiers))
+
+
+def _in_a_line(speaker: str) -> str:
+    """Return a name that is read back: praatio ends a tier's name at the line."""
+    return speaker if speaker == one_line(speaker) else safe_name(speaker)
 
 
 def lanes(segments: Sequence[Segment]) -> list[list[Segment]]:
