@@ -4,12 +4,14 @@
 import json
 import shutil
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.conftest import write_tone
 
 from speechmill import api
 from speechmill.core.errors import ConfigError
+from speechmill.core.types import Correction
 from speechmill.pipeline import purge as pipeline
 from speechmill.pipeline.audit import audit
 from speechmill.pipeline.export.marker import read_marker
@@ -17,6 +19,7 @@ from speechmill.pipeline.purge import marks, run
 from speechmill.pipeline.purge.certificate import read_journal, salted
 from speechmill.pipeline.purge.scan import scan
 from speechmill.pipeline.purge.target import resolve
+from speechmill.store import corrections
 from speechmill.store.dataset import Dataset
 from speechmill.store.pseudonyms import pseudonyms
 from speechmill.store.workspace import Workspace
@@ -225,10 +228,33 @@ def test_files_of_people_are_taken_apart_line_by_line(out):
     assert not (out / "review" / "page.html").exists()
 
 
+def test_what_others_say_too_stays_in_their_results_and_corrections(out):
+    place = Workspace.open(out)
+    ben = next(one for one in Dataset(out).recordings().values() if one.speaker == "Ben")
+    keys = {row["id"]: row["key"] for row in pq.read_table(out / "dataset" / "recordings.parquet").to_pylist()}
+    said = corrections.named(ben.sha256, Correction("", 0.0, 1.0, text=TEXTS["anna1"]))
+    log = corrections.append(
+        place.corrections, [corrections.Entry(corrections.now(), "me", sha256=ben.sha256, correction=said)]
+    )
+    parts = {path: pq.read_table(path) for path in out.glob("stages/transcribe-*/*/*.parquet")}
+    (part,) = (path for path, table in parts.items() if keys[ben.id] in table["key"].to_pylist())
+    changed = parts[part].to_pylist()
+    for row in changed:
+        if row["key"] == keys[ben.id]:
+            row["transcript"]["utterances"][0]["text"] = TEXTS["anna2"]
+    pq.write_table(pa.Table.from_pylist(changed, parts[part].schema), part)
+    purge(out, "Anna")
+    assert TEXTS["anna1"] in log.read_text()
+    assert [row["key"] for row in pq.read_table(part).to_pylist()] == [keys[ben.id]]
+
+
 def test_a_target_that_is_nothing_or_too_much_is_refused(out):
     place = Workspace.open(out)
     with pytest.raises(ConfigError, match="is no recording"):
         resolve(place, "Clara")
+    for nothing in ("", "recording:", "speaker:"):
+        with pytest.raises(ConfigError, match="is no recording"):
+            resolve(place, nothing)
     assert [one.rpartition("-")[0] for one in resolve(place, "ben.wav").ids] == ["ben"]
     assert resolve(place, "speaker:Ben").kind == "speaker"
 

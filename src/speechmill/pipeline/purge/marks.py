@@ -114,19 +114,25 @@ def _renamed(key: str, found: Iterable[object], encoder: object) -> Iterator[str
 def texts(workspace: Workspace, target: Target) -> Iterator[str]:
     """Yield the distinctive texts of the target: of segments, of titles, and of every result that has one."""
     ids = target.ids
-    keys = {one.key[:HEX] for one in target.recordings if one.key}
-    keys |= {key[:HEX] for key in renamed_keys(workspace, {one.sha256 for one in target.recordings})}
     for path in segment_tables(workspace):
         table = _read(path, ["text", "recording_id"])
         yield from _distinctive(of_recordings(table, "recording_id", ids, within=True)["text"].to_pylist())
     for path in manifests(workspace):
         yield from _texts_in(of_recordings(_read(path), "id", ids, within=True))
+    for table in _results(workspace, target, within=True):
+        yield from _texts_in(table)
+
+
+def _results(workspace: Workspace, target: Target, *, within: bool) -> Iterator[pa.Table]:
+    """Yield the rows of every stage's results that are the target's, or those that are not."""
+    keys = {one.key[:HEX] for one in target.recordings if one.key}
+    keys |= {key[:HEX] for key in renamed_keys(workspace, {one.sha256 for one in target.recordings})}
     for path in sorted(workspace.root.glob("stages/*/*/*.parquet")):
         table = _read(path)
         if "key" in table.column_names:
-            mine = [str(key)[:HEX] in keys for key in table["key"].to_pylist()]
-            if any(mine):
-                yield from _texts_in(table.filter(pa.array(mine)))
+            asked = [(str(key)[:HEX] in keys) is within for key in table["key"].to_pylist()]
+            if any(asked):
+                yield table.filter(pa.array(asked))
 
 
 def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -174,18 +180,35 @@ def is_distinctive(text: str) -> bool:
 
 
 def spoken_by_others(workspace: Workspace, target: Target) -> set[str]:
-    """Return which of the target's texts others here have too: finding those tells nothing of it."""
+    """Return which of the target's texts others here have too: finding those tells nothing of it.
+
+    In the dataset, in any result of a stage, or in a correction that no run has seen yet.
+    """
     mine = {text.encode(): text for text in texts(workspace, target)}
-    needles, found = Needles(mine), set[str]()
+    needles = Needles(mine)
+    return {mine[one] for content in _texts_of_others(workspace, target) for _at, one in needles.find(content)}
+
+
+def _texts_of_others(workspace: Workspace, target: Target) -> Iterator[bytes | memoryview]:
     for path in [*segment_tables(workspace), *manifests(workspace)]:
         column = "recording_id" if path in segment_tables(workspace) else "id"
         rest = of_recordings(_read(path), column, target.ids, within=False)
         for name in ("text", "rights"):
             for chunk in rest[name].chunks if name in rest.column_names else ():
-                for leaf, _rows in leaves(chunk):
-                    content = leaf.buffers()[2]
-                    found |= {mine[one] for _at, one in needles.find(memoryview(content))} if content else set()
-    return found
+                yield from _contents(leaf for leaf, _rows in leaves(chunk))
+    for table in _results(workspace, target, within=False):
+        for name in table.column_names:
+            yield from _contents(leaf for chunk in table[name].chunks for leaf in _fields(name, chunk))
+    hashes = {one.sha256 for one in target.recordings}
+    for entry in corrections.log(workspace.corrections):
+        if entry.correction is not None and entry.correction.text and entry.sha256 not in hashes:
+            yield entry.correction.text.encode()
+
+
+def _contents(found: Iterable[pa.Array]) -> Iterator[memoryview]:
+    for leaf in found:
+        if (content := leaf.buffers()[2]) is not None:
+            yield memoryview(content)
 
 
 def forms(text: str) -> set[bytes]:

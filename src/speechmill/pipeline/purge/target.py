@@ -140,7 +140,7 @@ def _first(asked: str, rows: Sequence[Known], named: Sequence[tuple[str, str]]) 
         "speaker": lambda row: row.speaker == wanted or row.id in by_speaker,
         "url": lambda row: wanted in (row.url, *row.beside) or _is_item(row, asked),
     }
-    found = {kind: rows_found for kind in kinds if (rows_found := [row for row in rows if tests[kind](row)])}
+    found = {kind: some for kind in kinds if wanted and (some := [row for row in rows if tests[kind](row)])}
     if not found:
         raise ConfigError(
             f"{asked!r} is no recording (id or file name), speaker or address in this workspace. Ids and speakers are "
