@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
@@ -38,8 +37,8 @@ class Clips:
         self._root = dataset.root
         self._recording = recording
         self._segments = segments
-        self._open: dict[Path, FlacCutter] = {}
-        self._prepared: set[Path] = set()
+        self._open: dict[str, FlacCutter] = {}  # by their path in the workspace
+        self._prepared: set[str] = set()
 
     def close(self) -> None:
         """Close the recording's files."""
@@ -59,16 +58,17 @@ class Clips:
     def flac(self, segment: Segment) -> bytes:
         span = self.span(segment)
         with self._of(segment) as cutter:
-            if cutter.path not in self._prepared:
-                self._prepared.add(cutter.path)
-                cutter.prepare(list(self._spans(cutter.path, cutter.info.num_samples)))
+            named = self._named(segment)
+            if named not in self._prepared:
+                self._prepared.add(named)
+                cutter.prepare(list(self._spans(named, cutter.info.num_samples)))
             return cutter.flac(*span)
 
-    def _spans(self, path: Path, num_samples: int) -> Iterator[tuple[int, int]]:
+    def _spans(self, named: str, num_samples: int) -> Iterator[tuple[int, int]]:
         """Yield the spans of all segments that are in a file."""
         for segment in self._segments:
             start, stop = _span(segment, num_samples)
-            if start < stop and self._path(segment) == path:
+            if start < stop and self._named(segment) == named:
                 yield start, stop
 
     def wav(self, segment: Segment) -> bytes:
@@ -101,18 +101,15 @@ class Clips:
         """Yield the open file of a segment's channel."""
         from speechmill.formats.flac_cut import FlacCutter
 
-        path = self._path(segment)
-        if path not in self._open:  # a table may be somebody else's, and name any file
-            inside(self._root, self._named(segment), f"{self._root}: {self._recording.id}")
+        named = self._named(segment)
+        if named not in self._open:  # a table may be somebody else's, and name any file
+            inside(self._root, named, f"{self._root}: {self._recording.id}")
         try:
-            if path not in self._open:
-                self._open[path] = FlacCutter(path)
-            yield self._open[path]
+            if named not in self._open:
+                self._open[named] = FlacCutter(self._root / named)
+            yield self._open[named]
         except AudioError as error:
-            raise LostAudio(path, error.reason) from error
-
-    def _path(self, segment: Segment) -> Path:
-        return self._root / self._named(segment)
+            raise LostAudio(self._root / named, error.reason) from error
 
     def _named(self, segment: Segment) -> str:
         return self._recording.audio[channel_of(self._recording, segment)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
 from speechmill.core.errors import SpeechmillError
@@ -19,41 +19,43 @@ from speechmill.exporters import PARTS
 from speechmill.pipeline.export.marker import EXPORT_MARKER, Export, FileRecord, ShardRecord, read_marker
 
 CHECKSUMS = "CHECKSUMS.sha256"
-_FEW = 64  # files and folders, for which an fsync each waits for less than everything that a machine has to write
+_FEW = 64  # files, for which an fsync each waits for less than everything that a machine has to write
 
 
 def place(source: Path, target: Path, files: Iterable[FileRecord]) -> None:
     """Bring files of a folder into another at the same paths, as links where the file system has them."""
-    made: set[Path] = set()
+    made: set[str] = set()
+    before, after = str(source), str(target)  # pathlib takes as long for a small file as linking it
     for file in files:
-        path = target / file.path
-        if path.parent not in made:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made.add(path.parent)
+        path = os.path.join(after, file.path)
+        parent = os.path.dirname(path)
+        if parent not in made:
+            os.makedirs(parent, exist_ok=True)
+            made.add(parent)
         try:
-            link(source / file.path, path)
+            link(os.path.join(before, file.path), path)
         except FileExistsError:
             raise SpeechmillError(
                 f"two shards have written {file.path}: the exporter gives both the same name"
             ) from None
 
 
-def link(source: Path, target: Path) -> None:
+def link(source: str, target: str) -> None:
     """Give a file another name; its copy, where the file system has no links. Raises FileExistsError."""
     try:
         os.link(source, target)
     except FileExistsError:
         raise
     except OSError:  # no links there (FAT, some network file systems), or too many of this file
-        if target.exists():
-            raise FileExistsError(str(target)) from None
+        if os.path.exists(target):
+            raise FileExistsError(target) from None
         shutil.copyfile(source, target)
 
 
 def intact(folder: Path, shard: ShardRecord) -> bool:
     """Tell whether the files of a shard are there, as long as they were; a link is no file of a shard."""
     try:
-        found = [(folder / file.path).lstat() for file in shard.files]
+        found = [os.lstat(os.path.join(folder, file.path)) for file in shard.files]
     except OSError:
         return False
     return all(S_ISREG(one.st_mode) and one.st_size == file.bytes for one, file in zip(found, shard.files, strict=True))
@@ -79,16 +81,15 @@ def settle(folder: Path, files: Iterable[FileRecord]) -> None:
     An fsync takes milliseconds, too long for each of a million small files: one sync brings all of them, and whatever
     else the machine has yet to write.
     """
-    paths = {folder / file.path for file in files}
-    folders = {folder} | {parent for path in paths for parent in path.parents if folder in parent.parents}
-    if len(paths) + len(folders) > _FEW and hasattr(os, "sync"):
+    paths = sorted({file.path for file in files})
+    if len(paths) > _FEW and hasattr(os, "sync"):
         os.sync()
         return
-    for path in sorted(paths):
-        with path.open("rb") as file:
+    for path in paths:
+        with (folder / path).open("rb") as file:
             os.fsync(file.fileno())
-    for one in sorted(folders):
-        sync_folder(one)
+    for parent in sorted({parent for path in paths for parent in PurePosixPath(path).parents}):
+        sync_folder(folder / parent)
 
 
 def swap(staging: Path, folder: Path) -> None:
