@@ -47,7 +47,7 @@ def out(ran, tmp_path):
 def failed(out, decode=None):
     """Names of the checks that fail, with the first thing that each says."""
     done = audit(Workspace.open(out), decode)
-    assert len(done) == 20
+    assert len(done) == 21
     return {one.name: one.findings[0].what for one in done if one.wrong}
 
 
@@ -205,6 +205,22 @@ def test_what_can_not_be_read_is_a_finding_and_the_other_checks_go_on(out):
 
 
 @pytest.mark.parametrize(
+    ("check", "place"),
+    [
+        ("purges", "privacy/denied.json"),
+        ("purges", "privacy/key"),
+        ("corrections", "corrections/20260101-000000-000000-aaaaaa.jsonl"),
+        ("dataset", "tables/segments-*.parquet"),
+    ],
+)
+def test_what_a_workspace_remembers_by_is_named_where_it_is_broken(out, check, place):
+    path = next(out.glob(place), out / place)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{")
+    assert str(path) in failed(out)[check]
+
+
+@pytest.mark.parametrize(
     ("text", "language", "wrong"),
     [
         ("Hello there", "en", False),
@@ -224,7 +240,7 @@ def test_characters_against_language(text, language, wrong):
 
 
 def test_the_command_ends_with_1_where_anything_fails(out, speechmill):
-    assert "20 checks passed" in speechmill("check", out).stdout
+    assert "21 checks passed" in speechmill("check", out).stdout
     flacs(out)[0].unlink()
     done = speechmill("check", out, "--json", expect=1)
     assert json.loads(done.stdout)["failed"] == 1

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from speechmill.core.errors import SpeechmillError
 from speechmill.pipeline.audit.books import (
+    check_corrections,
     check_dataset,
     check_duplicates_of,
     check_parts,
@@ -48,6 +49,7 @@ def audit(workspace: Workspace, decode: int | None = None) -> list[Check]:
         "splits": lambda: check_splits(workspace),
         "versions": lambda: check_versions(workspace, index),
         "exports": lambda: check_exports(workspace, index),
+        "corrections": lambda: check_corrections(workspace),
         "purges": lambda: check_purges(workspace),
     }
     done: list[Check] = []

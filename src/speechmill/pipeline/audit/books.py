@@ -23,8 +23,11 @@ from speechmill.pipeline.plan import Node
 from speechmill.pipeline.purge.certificate import journal_path
 from speechmill.pipeline.refilter import Index
 from speechmill.pipeline.training import read_plan
+from speechmill.store import corrections
+from speechmill.store.denied import FOLDER, read_denied
 from speechmill.store.ledger import Ledger, State
 from speechmill.store.parts import STATUS
+from speechmill.store.pseudonyms import KEY, pseudonyms
 from speechmill.store.workspace import Workspace
 
 _STAGE = re.compile(r"[a-z0-9_.]+-[0-9a-f]{16}")
@@ -57,8 +60,11 @@ def check_dataset(workspace: Workspace, index: Index) -> Check:
 
 
 def _columns(path: Path, names: list[str]) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        return file.read(columns=names).combine_chunks()
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=names).combine_chunks()
+    except pa.ArrowInvalid as error:
+        raise FormatError(f"{path}: not readable as Parquet: {error}") from error
 
 
 def check_duplicates_of(workspace: Workspace) -> Check:
@@ -201,9 +207,22 @@ def check_splits(workspace: Workspace) -> Check:
     return sheet.done()
 
 
+def check_corrections(workspace: Workspace) -> Check:
+    """Every line of the log of corrections can be read."""
+    sheet = Sheet("corrections")
+    sheet.saw(len(corrections.log(workspace.corrections)))
+    return sheet.done()
+
+
 def check_purges(workspace: Workspace) -> Check:
-    """No purge was cut off."""
+    """No purge was cut off, and what was purged before is still known: without that it comes back."""
     sheet = Sheet("purges")
+    for place, read in ((f"{FOLDER}/denied.json", read_denied), (KEY.as_posix(), pseudonyms)):
+        if (workspace.root / place).exists():
+            try:
+                read(workspace.root)
+            except SpeechmillError as error:
+                sheet.add(place, str(error))
     sheet.saw(sum(1 for _path in (workspace.root / "purges").glob("*.json")))
     path = journal_path(workspace)
     if path.exists():
