@@ -117,6 +117,22 @@ def test_a_bad_file_is_refused_with_its_line_and_nothing_is_logged(
     assert log(workspace.corrections) == []
 
 
+@pytest.mark.parametrize("between", [";", "\t", ","])
+def test_what_a_spreadsheet_made_of_the_file_is_read(
+    workspace: Workspace, sample: Sample, tmp_path: Path, between: str
+) -> None:
+    rows = [
+        ("speaker", "Verdict", "segment", "text", "sample"),
+        ("", "good", GOOD_TEXT, "", sample.id),
+        ("",) * 5,
+        ("", "wrong-text", EDITED, "an edit; with, marks", sample.id),
+    ]
+    with (tmp_path / "v.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=between, lineterminator="\r\n").writerows(rows)
+    found = conclude(workspace, tmp_path / "v.csv", who="Lan")
+    assert (found.judged, found.corrections) == (2, 1)
+
+
 def test_text_that_is_not_utf8_is_refused(workspace: Workspace, sample: Sample, tmp_path: Path) -> None:
     (tmp_path / "v.csv").write_bytes(b"sample,segment,verdict,text,speaker\n\xff\xfe,x\n")
     with pytest.raises(FormatError):

@@ -3,7 +3,8 @@
 
     sample,segment,verdict,text,speaker
 
-`verdict` is `good`, or faults with blanks between them; `text` and `speaker` hold a correction, or nothing.
+`verdict` is `good`, or faults with blanks between them; `text` and `speaker` hold a correction, or nothing. Columns may
+stand in any order, with semicolons or tabs between them, as spreadsheets save them where the comma is a decimal point.
 """
 
 from __future__ import annotations
@@ -46,26 +47,34 @@ def read(path: Path) -> Verdicts:
     text = read_text(path)
     if len(text) > _MOST_CHARACTERS:
         raise FormatError(f"{path}: {len(text)} characters are too many for verdicts; the limit is {_MOST_CHARACTERS}")
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     found: dict[str, Verdict] = {}
     samples: set[str] = set()
     try:
         header = tuple(cell.strip().lower() for cell in next(lines, ()))
-        if header != COLUMNS:
+        if sorted(header) != sorted(COLUMNS):
             raise FormatError(f"{path}:1: the columns are {', '.join(header) or 'none'}, not {', '.join(COLUMNS)}")
         for cells in lines:
-            if not cells:
-                continue
-            verdict = _verdict(path, lines.line_num, cells, found)
+            if not any(cell.strip() for cell in cells):
+                continue  # a row that was emptied, and not deleted
+            if len(cells) != len(COLUMNS):
+                raise FormatError(f"{path}:{lines.line_num}: {len(cells)} cells, not {len(COLUMNS)}")
+            row = dict(zip(header, cells, strict=True))
+            verdict = _verdict(path, lines.line_num, [row[name] for name in COLUMNS], found)
             found[verdict.segment] = verdict
-            samples.add(cells[0])
+            samples.add(row["sample"])
             if len(samples) > 1:
-                raise FormatError(f"{path}:{lines.line_num}: of sample {cells[0]!r}, lines before it of another")
+                raise FormatError(f"{path}:{lines.line_num}: of sample {row['sample']!r}, lines before it of another")
     except csv.Error as error:
         raise FormatError(f"{path}:{lines.line_num}: not CSV ({error})") from error
     if not found:
         raise FormatError(f"{path}: it holds no verdict; judge some segments in review.html and save them")
     return Verdicts(samples.pop(), tuple(found.values()))
+
+
+def _delimiter(text: str) -> str:
+    head = text.partition("\n")[0]
+    return max(",;\t", key=head.count)
 
 
 def check_of(path: Path, verdicts: Verdicts, segments: Collection[str]) -> None:
@@ -78,8 +87,6 @@ def check_of(path: Path, verdicts: Verdicts, segments: Collection[str]) -> None:
 
 
 def _verdict(path: Path, line: int, cells: list[str], before: Collection[str]) -> Verdict:
-    if len(cells) != len(COLUMNS):
-        raise FormatError(f"{path}:{line}: {len(cells)} cells, not {len(COLUMNS)}")
     _sample, segment, said, text, speaker = cells
     if segment in before:
         raise FormatError(f"{path}:{line}: {segment!r} has a verdict already")
