@@ -3,12 +3,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from msgspec import structs
 
 from pipeline.export.small import segments, write_dataset
 from speechmill.core import registry
 from speechmill.core.registry import Choice
 from speechmill.core.types import Segment
+from speechmill.pipeline import finish
 from speechmill.pipeline.export.commit import old_of
 from speechmill.pipeline.finish import export
 from speechmill.pipeline.refilter import Index
@@ -54,3 +56,11 @@ def test_another_key_gives_speakers_other_pseudonyms_in_every_shard(tmp_path: Pa
     assert earlier is not None
     assert earlier not in text
     assert str(pseudonyms(tmp_path).of("Ann")) in text
+
+
+def test_an_engine_of_another_version_makes_an_export_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = workspace_of(tmp_path)
+    assert export(workspace, jsonl(), INDEX).processed == 1
+    assert export(workspace, jsonl(), INDEX).cached == 1
+    monkeypatch.setattr(finish, "VERSION", "another")
+    assert export(workspace, jsonl(), INDEX).processed == 1

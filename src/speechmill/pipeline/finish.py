@@ -13,7 +13,7 @@ from speechmill.core.registry import Choice
 from speechmill.core.types import Source
 from speechmill.pipeline import table
 from speechmill.pipeline.events import StageCount
-from speechmill.pipeline.export.engine import Order, make
+from speechmill.pipeline.export.engine import VERSION, Order, make
 from speechmill.pipeline.export.marker import read_marker
 from speechmill.pipeline.leaks import refuse_leaks
 from speechmill.pipeline.plan import Node, choice_identity
@@ -34,7 +34,7 @@ def export(workspace: Workspace, choice: Choice, index: Index, *, workers: int =
     workers: processes. fresh: pack its shards anew, whatever is there. Raises LeakFound, LostAudio, ExportFailed.
     """
     refuse_leaks(workspace)
-    how = msgspec.json.encode([choice_identity(choice), naming(workspace.root, index.speakers)])
+    how = msgspec.json.encode([VERSION, choice_identity(choice), naming(workspace.root, index.speakers)])
     fingerprint = digest(how, index.table, index.decisions)
     # One whose swap was cut off is not in its place: `make` puts it there.
     current = read_marker(workspace.exports / choice.backend)
