@@ -46,7 +46,8 @@ class Duplicates(NamedTuple):
 def find(columns: SegmentColumns, kept: Truths, places: Places, asked: Deduplicate) -> Duplicates:
     """Find what is there twice among the kept rows. Rows that a rule left out are neither dropped nor stay for others.
 
-    Without landmarks no recordings are compared. Dropped.values are the coverage or the similarity.
+    Recordings without kept rows are in clusters all the same. Without landmarks no recordings are compared.
+    Dropped.values are the coverage or the similarity.
     """
     dropped, of, names = [], np.full(columns.num_rows, -1), list[str]()
     clusters: dict[str, str] = {}
@@ -68,14 +69,15 @@ def _audio(columns: SegmentColumns, kept: Truths, path: Path) -> tuple[Dropped, 
     """Return the rows that go, for each the index of what stays, names of recordings, and clusters."""
     recordings = columns.coded("recording_id")
     seconds = np.bincount(recordings.codes[kept], columns.numbers("duration")[kept], minlength=len(recordings.values))
-    code_of = {name: code for code, name in enumerate(recordings.values) if seconds[code] > 0}
-    codes, prints = _landmarks(path, code_of)
+    # Those of which nothing is kept are compared too: what sounds like them belongs to their split.
+    codes, prints = _landmarks(path, {name: code for code, name in enumerate(recordings.values)})
     pairs = near_duplicates(prints)
     left, right = codes[pairs.left], codes[pairs.right]
+    both = (seconds[left] > 0) & (seconds[right] > 0)
     ids = np.argsort(np.argsort(np.array(recordings.values, dtype=object), kind="stable"), kind="stable")
     # To the millisecond: the last bits of a sum depend on the order of what is summed.
     rank = np.lexsort((ids, -np.round(seconds, 3))).argsort()
-    stays, coverage = one_kept(rank, left, right, pairs.coverage)
+    stays, coverage = one_kept(rank, left[both], right[both], pairs.coverage[both])
     rows = np.flatnonzero(kept & (stays[recordings.codes] >= 0))
     of_rows = recordings.codes[rows]
     found = Dropped(AUDIO, rows, coverage[of_rows], np.full(len(rows), MIN_COVERAGE))
