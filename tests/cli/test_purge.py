@@ -37,5 +37,5 @@ def test_a_dry_run_says_what_would_go_and_the_certificate_what_went(tmp_path, sp
     done = json.loads(speechmill("purge", out, "a.wav", "--yes", "--json", "--by", "me").stdout)
     assert done["certificate"]["found"] == 0
     assert done["certificate"]["who"] == "me"
-    assert "20 checks passed" in speechmill("check", out).stdout
+    assert "21 checks passed" in speechmill("check", out).stdout
     assert "is no recording" in speechmill("purge", out, "a.wav", "--yes", expect=2).stderr

@@ -18,7 +18,7 @@ from speechmill.pipeline.export.marker import read_marker
 from speechmill.pipeline.purge import marks, run
 from speechmill.pipeline.purge.certificate import read_journal, salted
 from speechmill.pipeline.purge.scan import scan
-from speechmill.pipeline.purge.target import resolve
+from speechmill.pipeline.purge.target import Known, _first, resolve
 from speechmill.store import corrections
 from speechmill.store.dataset import Dataset
 from speechmill.store.pseudonyms import pseudonyms
@@ -257,6 +257,14 @@ def test_a_target_that_is_nothing_or_too_much_is_refused(out):
             resolve(place, nothing)
     assert [one.rpartition("-")[0] for one in resolve(place, "ben.wav").ids] == ["ben"]
     assert resolve(place, "speaker:Ben").kind == "speaker"
+
+
+def test_the_address_of_a_crawled_recording_is_one_thing_though_it_is_its_name_too():
+    address = "https://example.org/watch?v=1"
+    rows = [Known("x-1", "", "", address, url=address, origin="youtube"), Known("x-2", "", "", "/b", speaker="b")]
+    assert _first(address, rows, []) == ("url", rows[:1])
+    with pytest.raises(ConfigError, match="write which: recording:b, speaker:b"):
+        _first("b", [*rows, Known("x-3", "", "", "/audio/b")], [])
 
 
 def test_equal_bytes_under_another_name_go_with_it(ran, tmp_path):

@@ -146,10 +146,10 @@ def _first(asked: str, rows: Sequence[Known], named: Sequence[tuple[str, str]]) 
             f"{asked!r} is no recording (id or file name), speaker or address in this workspace. Ids and speakers are "
             "in its report, and in dataset/recordings.parquet and segments.parquet"
         )
-    if len(found) > 1:
+    if len({frozenset(row.id for row in some) for some in found.values()}) > 1:
         choices = ", ".join(f"{kind}:{wanted}" for kind in found)
         raise ConfigError(f"{asked!r} is more than one thing here; write which: {choices}")
-    kind, rows_of_it = next(iter(found.items()))
+    kind, rows_of_it = list(found.items())[-1]  # a crawled recording's own address is its name, too
     several = sorted({row.uri for row in rows_of_it})
     if kind == "recording" and len(several) > 1 and not _is_exact(wanted, rows_of_it):
         raise ConfigError(f"{asked!r} is the name of {len(several)} files; write which: {', '.join(several[:5])}")
