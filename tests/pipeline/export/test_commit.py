@@ -11,7 +11,9 @@ import pytest
 
 from pipeline.export.small import Export, segments, write_dataset
 from speechmill.pipeline.export import commit
-from speechmill.pipeline.export.marker import EXPORT_MARKER, FileRecord
+from speechmill.pipeline.export.marker import EXPORT_MARKER, FileRecord, ShardRecord
+from speechmill.pipeline.export.partial import Partial
+from speechmill.pipeline.export.shards import file_records
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="which file it is can't be told there")
 
@@ -62,3 +64,14 @@ def test_a_few_files_are_synced_one_by_one_and_their_folders_too(tmp_path: Path,
     commit.settle(tmp_path, [record("data/more/a")])
     told = [Path(one).relative_to(tmp_path).as_posix() for one in synced]
     assert told == ["data/more/a", ".", "data", "data/more"]
+
+
+def test_a_finished_shard_whose_bytes_are_lost_is_not_taken_up(tmp_path: Path) -> None:
+    partial = Partial(tmp_path, "csv")
+    files = partial.begin()
+    (files / "a").write_bytes(b"whole")
+    made = ShardRecord("train-00000", "train", "d", (), 0, 0.0, tuple(file_records(files)))
+    partial.finish(files, made)
+    assert partial.found("d") == made
+    (partial.files("d") / "a").write_bytes(bytes(5))
+    assert partial.found("d") is None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from speechmill.core.files import TEMPORARY, write_bytes
+from speechmill.core.files import TEMPORARY, sha256_file, write_bytes
 from speechmill.pipeline.export.commit import intact
 from speechmill.pipeline.export.marker import ShardRecord
 
@@ -32,7 +32,11 @@ class Partial:
             record = msgspec.json.decode((self.folder / digest / _RECORD).read_bytes(), type=ShardRecord)
         except (FileNotFoundError, msgspec.MsgspecError):
             return None
-        return record if intact(self.files(digest), record) else None
+        files = self.files(digest)
+        if not intact(files, record):
+            return None
+        # Nobody has waited for the disk: behind a power cut a file may be as long as it was, and hold nothing.
+        return record if all(sha256_file(files / one.path) == one.sha256 for one in record.files) else None
 
     def begin(self) -> Path:
         """Return a new empty folder for a shard's files."""
