@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -50,7 +53,7 @@ def media(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(media, tmp_path_factory, speechmill):
-    """A run of a corpus whose only source is a search, and what the command said."""
+    """A run of a corpus whose only source is a search, what the command said, and a copy that went on after a purge."""
     folder = tmp_path_factory.mktemp("corpus")
     with Replica.start(media=media, languages=("en",)) as replica:
         corpus = {
@@ -70,7 +73,23 @@ def finished(media, tmp_path_factory, speechmill):
         asked = replica.statistics()
         again = speechmill("run", folder / "corpus.yaml", "--json", env=replica.environment())
         assert replica.statistics()["videos"] == asked["videos"], "a second run asks for nothing that it has"
-    return folder / "workspace", json.loads(again.stdout)
+        purged = shutil.copytree(folder, tmp_path_factory.mktemp("purged") / "corpus")
+        one = rows(purged / "workspace", "recordings")[0]
+        speechmill(
+            "purge", purged / "workspace", one["uri"], "--yes", "--reason", "takedown", env=replica.environment()
+        )
+        speechmill("check", purged / "workspace", env=replica.environment())
+        speechmill("run", purged / "corpus.yaml", env=replica.environment())
+        video = one["uri"].rpartition("=")[2]
+        assert replica.statistics()["videos"][video] == asked["videos"][video], "what was purged isn't asked for again"
+    return folder / "workspace", json.loads(again.stdout), Purged(purged / "workspace", one)
+
+
+class Purged(NamedTuple):
+    """A workspace that was crawled and run again after a purge by address, and what was purged."""
+
+    workspace: Path
+    gone: dict[str, Any]
 
 
 def rows(workspace, name):
@@ -109,7 +128,7 @@ def test_words_are_aligned_inside_their_segments(finished):
 
 
 def test_report_card_and_exports_carry_the_attribution(finished):
-    workspace, _summary = finished
+    workspace, _summary, _purged = finished
     kept = {one["recording_id"] for one in rows(workspace, "segments")}
     recordings = [one for one in rows(workspace, "recordings") if one["id"] in kept]
     report = (workspace / "report.html").read_text()
@@ -125,14 +144,14 @@ def test_report_card_and_exports_carry_the_attribution(finished):
 
 
 def test_a_second_run_finds_all_work_done(finished):
-    _workspace, summary = finished
+    _workspace, summary, _purged = finished
     assert summary["stages"]["normalise"]["processed"] == 0
     assert summary["stages"]["normalise"]["cached"] == 4
     assert summary["stages"]["align"]["processed"] == 0
 
 
 def test_a_takedown_reaches_every_export(finished, speechmill):
-    workspace, _summary = finished
+    workspace, _summary, _purged = finished
     gone = rows(workspace, "segments")[0]["recording_id"]
     audio = {one["id"]: workspace / one["audio"][0] for one in rows(workspace, "recordings")}
     assert all(path.exists() for path in audio.values())
@@ -147,3 +166,12 @@ def test_a_takedown_reaches_every_export(finished, speechmill):
     assert gone not in {segment.recording_id for segment in open_dataset(workspace).segments(kept=False)}
     dropped = [one for one in rows(workspace, "segments") if one["recording_id"] == gone]
     assert all("taken-down" in [drop["rule"] for drop in one["drops"]] for one in dropped)
+
+
+def test_what_is_purged_by_its_address_is_gone_and_no_later_crawl_brings_it_back(finished):
+    before, _summary, purged = finished
+    gone = purged.gone
+    left = {one["id"]: one for one in rows(before, "recordings")}
+    there = {one["id"] for one in rows(purged.workspace, "recordings")}
+    assert gone["id"] not in there
+    assert there >= left.keys() - {gone["id"]}  # and the search's next in its place
