@@ -122,6 +122,7 @@ def test_pympi_reads_a_document_that_was_made_here(tmp_path):
         (INTERVIEW.replace("milliseconds", "PAL-frames"), "times in PAL-frames"),
         (INTERVIEW.replace('TIME_VALUE="2000"', 'TIME_VALUE="2s"'), "has the value '2s'"),
         (INTERVIEW.replace('TIME_SLOT_ID="ts4"', 'TIME_SLOT_ID="ts9"'), "no time slot 'ts4'"),
+        (INTERVIEW.replace('TIME_SLOT_ID="ts4"', 'TIME_SLOT_ID="ts3"'), "a time slot is there twice"),
         (INTERVIEW.replace(' TIME_VALUE="2000"', ""), "first or last time has no value"),
         (INTERVIEW.replace('ANNOTATION_REF="a1"', 'ANNOTATION_REF="a8"'), "refers to one that isn't there"),
     ],

@@ -98,7 +98,10 @@ class _Reader:
     def __init__(self, path: Path, root: ET.Element) -> None:
         self._path = path
         self._tiers = root.findall("TIER")
-        self._slots = {slot.get("TIME_SLOT_ID", ""): self._value(slot) for slot in root.iter("TIME_SLOT")}
+        slots = list(root.iter("TIME_SLOT"))
+        self._slots = {slot.get("TIME_SLOT_ID", ""): self._value(slot) for slot in slots}
+        if len(self._slots) < len(slots):
+            raise FormatError(f"{path}: a time slot is there twice; which one annotations mean can't be told")
         self._spans: dict[str, tuple[float, float]] = {}  # annotation -> start, end in ms
 
     def _value(self, slot: ET.Element) -> float | None:
