@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from speechmill.exporters._names import one_line, safe_name
@@ -22,6 +22,7 @@ def test_names_stay_apart_and_keep_kaldis_two_orders(found: list[str]) -> None:
 
 
 @given(names)
+@example("0" * 53 + ":")
 @settings(max_examples=200, deadline=None)
 def test_a_name_can_be_a_folder_and_a_field(name: str) -> None:
     safe = safe_name(name)

@@ -143,7 +143,7 @@ def _rows(device, networks):
 
 
 def _segments(out):
-    (path,) = (out / "exports" / "jsonl").rglob("segments.jsonl")
+    (path,) = (out / "exports" / "jsonl").rglob("segments-*.jsonl")
     found = [json.loads(line) for line in path.read_text().splitlines()[1:]]
     assert len(found) == 2
     return found

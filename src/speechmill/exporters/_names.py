@@ -21,7 +21,8 @@ def safe_name(name: str) -> str:
     kept = "".join(char if unicodedata.category(char)[0] in "LMN" else "_" for char in composed)[:_LONGEST]
     if kept == name and kept.strip("_"):
         return kept
-    return f"{kept}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    tail = f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return kept[: _LONGEST - len(tail)] + tail  # no longer than any, so that a safe name is its own
 
 
 def one_line(text: str | None) -> str:
