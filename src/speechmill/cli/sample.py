@@ -71,9 +71,7 @@ def _show_drawn(drawn: Sample, page: Path, as_json: bool) -> None:
         return
     print_table("", ("stratum", "segments", "drawn"), [(one.name, one.population, one.drawn) for one in drawn.strata])
     click.echo(f"Open {shown(page)}, judge, save, then: speechmill sample WORKSPACE --verdicts verdicts.csv")
-    click.echo(
-        f"{shown(page.parent)} holds audio and texts, where no `speechmill purge` reaches: delete it after use."
-    )
+    click.echo(f"{shown(page.parent)} holds audio and texts, where no `speechmill purge` reaches: delete it after use.")
 
 
 def _show(found: Conclusion, as_json: bool) -> None:
