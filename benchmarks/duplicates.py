@@ -39,6 +39,7 @@ Row = dict[str, Any]
 Pairs = dict[tuple[int, int], float]
 GRID = [round(step, 2) for step in np.arange(0.3, 0.96, 0.05)]
 LEAST_PRECISION = 0.995
+MEASURED = ("precision", "recall")
 
 
 def main() -> None:
@@ -59,26 +60,35 @@ def audio(options: argparse.Namespace) -> list[Row]:
     noise = speech("noise_rir/noise1.flac")
     found = {half: corpora(names, noise) for half, names in (("tune", tune), ("test", test))}
     least, at_least = chosen(found["tune"], "ours"), chosen(found["tune"], "wang")
-    rows = [
-        {
-            "row": "audio",
-            "what": "ours",
-            "files": len(test),
-            "copies": len(test) * len(KINDS),
-            "min_coverage_chosen": least,
-            **rates(found["test"], "ours", MIN_COVERAGE),
-            "of_chosen": rates(found["test"], "ours", least),
-            "recall_by_kind": {
-                kind: rates({kind: made}, "ours", MIN_COVERAGE)["recall"] for kind, made in found["test"].items()
-            },
-            "tune": rates(found["tune"], "ours", MIN_COVERAGE),
-        }
-    ]
-    rows.append(
-        {"row": "audio", "what": "wang_pairs", "threshold_chosen": at_least, **rates(found["test"], "wang", at_least)}
-    )
-    rows.append({"row": "audio", "what": "equal_samples", **rates(found["test"], "equal", 0.5)})
-    return rows
+    ours, wang = rates(found["test"], "ours", MIN_COVERAGE), rates(found["test"], "wang", at_least)
+    about = {
+        "files": len(test),
+        "copies": len(test) * len(KINDS),
+        "min_coverage": MIN_COVERAGE,
+        "min_coverage_chosen": least,
+        "of_chosen": rates(found["test"], "ours", least),
+        "tune": rates(found["tune"], "ours", MIN_COVERAGE),
+        "recall_by_kind": {
+            kind: rates({kind: made}, "ours", MIN_COVERAGE)["recall"] for kind, made in found["test"].items()
+        },
+        "equal_samples": rates(found["test"], "equal", 0.5),
+        "wang_threshold_chosen": at_least,
+    }
+    baseline = "Wang's landmarks in pairs"
+    return [row(f"near_audio_{what}", "share", ours[what], wang[what], baseline, about) for what in MEASURED]
+
+
+def row(name: str, unit: str, ours: float, baseline: float | None, of: str | None, about: Row) -> Row:
+    ratio = round(ours / baseline, 3) if baseline else None
+    return {
+        "name": name,
+        "unit": unit,
+        "ours": ours,
+        "baseline": baseline,
+        "baseline_name": of,
+        "ratio": ratio,
+        **about,
+    }
 
 
 def halves(most: int) -> tuple[list[str], list[str]]:
@@ -267,28 +277,28 @@ KINDS: dict[str, Callable[[Samples, Samples, np.random.Generator], Samples]] = {
 
 
 def audio_speed(options: argparse.Namespace) -> list[Row]:
-    row: Row = {"row": "audio_speed"}
+    rows = []
     if DATA.is_dir():
         samples = np.concatenate([speech(name) for name in halves(60)[0]]).astype(np.float32)
         began = time.process_time()
         made = landmarks(samples)
-        seconds = len(samples) / SAMPLING_RATE
-        row["times_real_time"] = round(seconds / (time.process_time() - began))
-        row["bytes_an_hour"] = round(len(made) / seconds * 3600)
+        took, seconds = time.process_time() - began, len(samples) / SAMPLING_RATE
+        about: Row = {"bytes_an_hour": round(len(made) / seconds * 3600)}
+        rows.append(row("landmarks", "x real time", round(seconds / took), None, None, about))
     random = np.random.default_rng(0)
     prints = [made_up(random) for _ in range(options.recordings)]
     copies = prints[: options.recordings // 100]
     began = time.process_time()
     found = near_duplicates([*prints, *copies])
-    row |= {
+    took = round(time.process_time() - began, 1)
+    about = {
         "recordings": len(prints),
         "hours": round(len(prints) * 180 / 3600),
-        "matching_s": round(time.process_time() - began, 1),
         "found": len(found.left),
         "planted": len(copies),
         "rss_mb": peak_mb(),
     }
-    return [row]
+    return [*rows, row("near_audio_matching", "s", took, None, None, about)]
 
 
 def made_up(random: np.random.Generator) -> bytes:
@@ -308,19 +318,16 @@ def text(options: argparse.Namespace) -> list[Row]:
     pairs = set(zip(near.left.tolist(), near.right.tolist(), strict=True))
     wanted = [tuple(sorted((int(near.group[left]), int(near.group[right])))) for left, right in planted]
     wrong = sum(_jaccard(texts[left], texts[right]) < 0.8 for left, right in pairs)
-    return [
-        {
-            "row": "text",
-            "texts": len(texts),
-            "seconds": round(took, 1),
-            "rss_mb": peak_mb(),
-            "rss_before_mb": before,
-            "planted": len(wanted),
-            "recall": round(sum(pair in pairs for pair in wanted) / len(wanted), 5),
-            "pairs": len(pairs),
-            "precision": round(1 - wrong / max(len(pairs), 1), 5),
-        }
-    ]
+    about = {
+        "texts": len(texts),
+        "rss_mb": peak_mb(),
+        "rss_before_mb": before,
+        "planted": len(wanted),
+        "recall": round(sum(pair in pairs for pair in wanted) / len(wanted), 5),
+        "pairs": len(pairs),
+        "precision": round(1 - wrong / max(len(pairs), 1), 5),
+    }
+    return [row("near_texts", "s", round(took, 1), None, None, about)]
 
 
 def sentences(count: int, random: np.random.Generator) -> tuple[list[str], list[tuple[int, int]]]:

@@ -12,7 +12,7 @@ and there are two rows for each format:
 
 The first row compares checksums, cutting and tables with a copy that the kernel makes without looking at a byte.
 Metadata has 12 words a segment, and phones only where `--phones` asks for them. Peaks of memory are of the process, the
-interpreter and what it imports in it. The default takes about seven minutes on two idle cores.
+interpreter and what it imports in it.
 
 Run it with: python benchmarks/export.py [--hours 4] [--segments 1000000] [--formats huggingface webdataset:wav ...]
 """
