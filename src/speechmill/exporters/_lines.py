@@ -21,6 +21,7 @@ import msgspec
 from speechmill.exporters import PARTS, Written
 
 _OPEN_AT_ONCE = 256  # a process may have 1,024 files open where nobody raised that
+_LEVEL = 4  # of gzip: seven times as fast as 9 on manifests, for 7 % more bytes
 
 
 def part(folder: Path, shard: str, kind: str) -> Path:
@@ -46,7 +47,7 @@ def splits_of(shards: Sequence[Written]) -> dict[str, list[Written]]:
 @contextmanager
 def gzipped(path: Path) -> Iterator[BinaryIO]:
     """Open a gzip file that holds no name and no date, so that the same lines make the same bytes."""
-    with path.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as lines:
+    with path.open("wb") as file, gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as lines:
         yield lines  # type: ignore[misc]
 
 

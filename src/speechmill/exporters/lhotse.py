@@ -30,8 +30,8 @@ from msgspec import Struct
 
 from speechmill.core.errors import AudioError
 from speechmill.core.stage import Context
-from speechmill.core.timebase import shift, tick
-from speechmill.core.types import Recording, Segment, Word
+from speechmill.core.timebase import tick
+from speechmill.core.types import Recording, Segment
 from speechmill.exporters import About, Row, Shard, Written
 from speechmill.exporters._attribution import rights_of
 from speechmill.exporters._kept import SAMPLING_RATE, channel_of, language_of
@@ -149,14 +149,10 @@ def _supervision(recording: Recording, segment: Segment, duration: float) -> dic
 def _alignment(segment: Segment, offset: float) -> dict[str, list[list[Any]]]:
     """Return words and phones, moved by `offset` seconds, as lhotse stores its alignment items."""
     return {
-        name: [_item(shift(symbol, offset)) for symbol in symbols]
+        name: [[one.symbol, tick(one.start + offset), one.duration, one.score] for one in symbols]
         for name, symbols in (("word", segment.words), ("phone", segment.phones))
         if symbols
     }
-
-
-def _item(word: Word) -> list[Any]:
-    return [word.symbol, word.start, word.duration, word.score]
 
 
 def _cut(segment: Segment, supervision: dict[str, Any], recording: dict[str, Any]) -> dict[str, Any]:
