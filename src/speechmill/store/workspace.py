@@ -8,6 +8,8 @@ dataset/         the result                exports/         the result in other 
 splits/          what is of which split    versions/        what each dataset was made of
 models/          models made from the corpus, and which is pinned
 corrections/     what people corrected, and who they were
+samples/         what people were asked    purges/          certificates of what was taken out
+privacy/         key of pseudonyms, and salted hashes of what must not come back
 runs/<id>/       plan, manifest, shards, events, summary    report.html
 """
 
