@@ -15,7 +15,7 @@ import soundfile
 from speechmill.measures.wer import tokens, wer
 from speechmill.pipeline.scores import describe
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 
 COLUMNS = {
     "id",
