@@ -160,7 +160,8 @@ def test_from_a_trigger_to_an_exported_dataset_by_events(platform: Platform, cor
     assert {one["origin"] for one in recordings} == {"youtube"}
     assert segments
     assert all(one["words"] and one["scores"]["snr_db"] is not None for one in segments)
-    _schema, *exported = (workspace / "exports/jsonl/segments.jsonl").read_text().splitlines()
+    (shard,) = (workspace / "exports/jsonl").glob("segments-*.jsonl")
+    _schema, *exported = shard.read_text().splitlines()
     assert sorted(json.loads(line)["id"] for line in exported) == sorted(one["id"] for one in segments)
     assert list((workspace / "exports/textgrid").rglob("*.TextGrid"))
     concluded = platform.printed("talks_align", run["dag_run_id"], "conclude")
