@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,22 +16,7 @@ from replica.handle import Replica
 pytestmark = pytest.mark.system
 
 CHANNELS, PER_CHANNEL = 1, 64
-SMALL_MB, LARGE_MB = 24, 400  # the recordings have about 40 MB
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of some MB."""
-    if os.name == "nt" or os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_MB}m", "tmpfs", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+SMALL_DISK, LARGE_MB = "24m", 400  # the recordings have about 40 MB
 
 
 def test_a_full_disk_ends_a_crawl_that_goes_on_when_there_is_room(

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import errno
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,24 +16,9 @@ from speechmill.pipeline.export.engine import Made, Order, make
 
 pytestmark = pytest.mark.system
 
-SMALL_KB, LARGE_MB = 4500, 50
+SMALL_DISK, LARGE_MB = "4500k", 50
 FEW = [f"r{number:02d}" for number in range(10)]
 MANY = [f"r{number:02d}" for number in range(60)]  # 3 MB of WAV
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of some MB."""
-    if os.name == "nt" or os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_KB}k", "tmpfs", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def export(root: Path, workers: int) -> Made:
