@@ -42,7 +42,6 @@ def command(
     from speechmill.core.errors import ConfigError
     from speechmill.core.registry import require
     from speechmill.engines.local import usable_cores
-    from speechmill.pipeline.export.upload import upload
     from speechmill.pipeline.finish import export
     from speechmill.pipeline.refilter import honour_takedowns
     from speechmill.pipeline.spec import choice
@@ -60,5 +59,11 @@ def command(
             done = export(place, asked, index, workers=workers or usable_cores(), fresh=fresh)
             click.echo(f"{place.exports / name}  {'written' if done.processed else 'is up to date'}")
             if to is not None:
-                sent = upload(place.exports / name, to, keep=keep)
-                click.echo(f"{sent.address}  {sent.sent} files sent, {sent.copied} copied, {sent.there} there already")
+                _send(place.exports / name, to, keep)
+
+
+def _send(folder: Path, to: str, keep: int | None) -> None:
+    from speechmill.pipeline.export.upload import upload
+
+    sent = upload(folder, to, keep=keep)
+    click.echo(f"{sent.address}  {sent.sent} files sent, {sent.copied} copied, {sent.there} there already")

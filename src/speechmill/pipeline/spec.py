@@ -161,7 +161,7 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
     asked = written.transcript if written.transcript is not None else default_transcript(language)
     if not written.sources:
         raise FieldError("sources", "at least one is needed, for example [{local: {path: ./audio}}]")
-    _checked("device", devices.kind, written.device)
+    _check_options(written)
     align = written.align
     if align is msgspec.UNSET:
         align = default_align(language) if asked else None  # without any text there is nothing to align
@@ -171,10 +171,6 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
     aligner = find("align", align, "align") if align and align != "none" else None
     scores = [score for metric in quality for score in metric.module.COLUMNS]
     scores += [SCORE] if aligner and getattr(aligner.module, "SCORED", False) else []
-    _checked("crawl", crawl_options.check, written.crawl)
-    _checked("orchestrate", orchestrate_options.check, written.orchestrate)
-    _checked("deduplicate", dataset_options.check_deduplicate, written.deduplicate)
-    _checked("splits", dataset_options.check_splits, written.splits)
     _checked("filter", lambda asked: rules_from(asked, scores), written.filter)
     return Corpus(
         name=written.name,
@@ -200,6 +196,15 @@ def resolve(raw: dict[str, Any], base: Path) -> Corpus:
         base=base,
         raw=raw,
     )
+
+
+def _check_options(written: CorpusFile) -> None:
+    """Check what no backend has a say in. Raises FieldError."""
+    _checked("device", devices.kind, written.device)
+    _checked("crawl", crawl_options.check, written.crawl)
+    _checked("orchestrate", orchestrate_options.check, written.orchestrate)
+    _checked("deduplicate", dataset_options.check_deduplicate, written.deduplicate)
+    _checked("splits", dataset_options.check_splits, written.splits)
 
 
 def language_code(written: str) -> str:
