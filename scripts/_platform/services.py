@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -102,7 +103,7 @@ def get(url: str, timeout_s: float = 5.0) -> bytes | None:
     try:
         with opener.open(url, timeout=timeout_s) as response:
             return bytes(response.read())
-    except OSError:
+    except (OSError, http.client.HTTPException):  # the latter: what answers there speaks something else
         return None
 
 
