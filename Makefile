@@ -63,7 +63,7 @@ check: $(VENV)/.test
 
 # Minutes: with real servers (PostgreSQL, S3 over HTTP, Airflow, a replica of YouTube), killed processes, long audio.
 test-system: $(VENV)/.test
-	$(BIN)/python -m pytest -q -m system
+	$(BIN)/python -m pytest -q -m system --durations 40
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -q -s -m soak

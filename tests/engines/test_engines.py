@@ -2,9 +2,11 @@
 """Every engine: the same rows, the same reasons, the same errors that end a run."""
 
 import json
+import os
 
 import pyarrow.parquet as pq
 import pytest
+from ray._private import ray_constants
 from tests.engines.faults import NO_FRILLS, RUN, install
 from tests.engines.noop import plan_in, tasks
 
@@ -114,6 +116,14 @@ def test_all_tasks_are_answered_and_few_are_taken_ahead(tmp_path, name):
     assert sorted(answered) == [task.source.key for task in tasks(40)]
     assert engine.workers == 2
     assert engine.peak_rss_mb() > 50
+
+
+@pytest.mark.system
+def test_after_a_ray_of_our_own_this_process_may_still_start_or_join_a_cluster(tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", raising=False)
+    assert len(list(engines.make("ray", 1, 1024).map(plan_in(tmp_path), tasks(2)))) == 2
+    assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in os.environ
+    assert ray_constants.ENABLE_RAY_CLUSTER
 
 
 @pytest.mark.system

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 
 from speechmill.engines import _machine
-from speechmill.engines._machine import free_in_container, share_mb
+from speechmill.engines._machine import Meter, free_in_container, share_mb
 
 GB = 2**30
 
@@ -39,3 +40,10 @@ def test_workers_share_what_is_free_in_their_container(cgroup, monkeypatch):
     monkeypatch.setattr(_machine.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 64 * GB})())
     assert share_mb(4) == int(6 * 1024 * 0.8 / 4)
     assert share_mb(1000) == 1024
+
+
+def test_a_run_of_a_tenth_of_a_second_has_a_peak_too():
+    meter = Meter()
+    with meter.running():
+        time.sleep(0.1)
+    assert meter.peak_rss_mb > 10

@@ -15,6 +15,7 @@ import psutil
 
 MEMORY_SHARE = 0.8  # of what is free, divided among the workers
 LEAST_MB = 1024
+FIRST_MEASURE_S = 0.01
 MEASURE_S = 0.5
 CGROUP = Path("/sys/fs/cgroup")  # of version 2; a container sees its own there
 
@@ -59,12 +60,14 @@ class Meter:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Look every half second meanwhile."""
+        """Look every half second meanwhile, and more often at first: a short run has a peak too."""
         stop = threading.Event()
 
         def watch() -> None:
-            while not stop.wait(MEASURE_S):
+            wait_s = FIRST_MEASURE_S
+            while not stop.wait(wait_s):
                 self.measure()
+                wait_s = min(2 * wait_s, MEASURE_S)
 
         thread = threading.Thread(target=watch, daemon=True, name="memory")
         thread.start()

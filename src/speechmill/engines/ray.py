@@ -190,12 +190,10 @@ def _share(resources: dict[str, float], cpu: float, workers: int | None, *, gpu:
 @contextlib.contextmanager
 def _own(cores: int) -> Iterator[dict[str, float]]:
     """Start a Ray on this machine, which asks nothing of a network and hears none, and end it."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Read when it is first imported: without clusters it listens on 127.0.0.1. It takes no such address as an option.
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
     with (
+        _by_itself(),
         contextlib.redirect_stdout(sys.stderr),  # it prints what its workers died of; stdout is for results
         tempfile.TemporaryDirectory(prefix="speechmill-ray-", dir=SCRATCH, ignore_cleanup_errors=True) as folder,
     ):
@@ -212,6 +210,27 @@ def _own(cores: int) -> Iterator[dict[str, float]]:
             yield ray.cluster_resources()
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _by_itself() -> Iterator[None]:
+    """Have Ray listen on 127.0.0.1 alone and report no use; of this process nothing else does.
+
+    It takes no such address as an option: without clusters it listens there, and whether it has them stands in the
+    environment, which its processes read, and which it read here when it was imported. Ray writes into it, too.
+    """
+    from ray._private import ray_constants
+
+    before, clusters = dict(os.environ), ray_constants.ENABLE_RAY_CLUSTER
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if os.environ.setdefault(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "0") == "0":
+        ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = clusters
+        for name in [name for name in os.environ if name.startswith("RAY_") and name not in before]:
+            del os.environ[name]
 
 
 @contextlib.contextmanager
