@@ -13,12 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.append(str(Path(__file__).parent))  # for the replica and the services, which benchmarks use too
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
+
+# The same examples on every machine, however slow it is; --hypothesis-profile=explore looks for new ones.
+ANY_SPEED = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", ANY_SPEED)
+settings.register_profile("steady", ANY_SPEED, derandomize=True, database=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ def test_numbers_that_measure_nothing_are_refused(number: float, tmp_path: Path)
         list(workspace(tmp_path, segment=structs.replace(SEGMENT, channel=-3)).segments())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(name=HOSTILE, path=HOSTILE, start=NUMBERS, duration=NUMBERS)
 def test_a_hostile_row_is_refused_or_stays_inside(
     name: str, path: str, start: float, duration: float, tmp_path: Path

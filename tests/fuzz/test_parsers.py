@@ -77,7 +77,7 @@ def test_other_encodings_and_absurd_beginnings(name: str, memory: Path) -> None:
 
 
 @every_target
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(edits=EDITS)
 def test_seeds_that_were_tampered_with(name: str, memory: Path, edits: list[tuple[float, float, bytes, int]]) -> None:
     target = TARGETS[name]
@@ -86,7 +86,7 @@ def test_seeds_that_were_tampered_with(name: str, memory: Path, edits: list[tupl
 
 
 @every_target
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_anything_at_all(name: str, memory: Path, content: bytes) -> None:
     attempt(TARGETS[name], content, memory)

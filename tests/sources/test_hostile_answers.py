@@ -122,7 +122,7 @@ _BACKENDS = {
 
 
 @pytest.mark.parametrize("name", sorted(_BACKENDS))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_odd_fields_end_in_a_description_or_a_fetch_error(name, data, tmp_path):
     module, options, answer, id = _BACKENDS[name]

@@ -161,7 +161,7 @@ def test_an_answer_without_a_list_does_not_say_that_a_video_is_gone(answer, tmp_
         assert caught.value.kind == "incomplete"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_odd_fields_end_in_a_description_without_a_licence_or_a_fetch_error(data, tmp_path, monkeypatch):
     row = data.draw(st.sampled_from([(part, name) for part in ROW if part != "id" for name in (*ROW[part], None)]))

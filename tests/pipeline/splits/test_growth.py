@@ -63,7 +63,7 @@ def check_disjoint(rows, segments, decided):
     assert all(len(splits) == 1 for splits in of.values()), {what: splits for what, splits in of.items() if splits}
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.lists(RECORDINGS, min_size=1, max_size=6), min_size=2, max_size=4), st.booleans(), st.data())
 def test_nothing_moves_and_nothing_leaks_in_any_order_of_growth(corpus, make, batches, texts_differ, data):
     folder = corpus.workspace.root / f"memory-{next(corpus.count)}"

@@ -70,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(said=st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=12).map(b"".join))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_no_answer_escapes_as_another_error(said, folder, monkeypatch):
     monkeypatch.setattr("speechmill.sources._http_guard.public_addresses", lambda host, port: ["192.0.2.1"])
     monkeypatch.setattr("speechmill.sources._http.pause", lambda seconds: None)
