@@ -16,6 +16,7 @@ import msgspec
 import psutil
 import pytest
 from tests.engines.noop import plan_in, tasks
+from tests.services.processes import gone
 
 from speechmill.core.errors import ConfigError
 from speechmill.engines import _seat
@@ -67,8 +68,9 @@ def test_a_process_killed_between_two_recordings_costs_none(seat):
 
 
 def test_a_process_stopped_while_it_had_begun_costs_its_recording(seat, plan):
-    first, second = tasks(2, timeout_s=1.0)
-    seat.work(first)
+    first, second = tasks(2)
+    second = msgspec.structs.replace(second, timeout_s=1.0)
+    assert isinstance(seat.work(first), Outcome)
     marker = inflight(Path(plan.workspace), plan.run, second.source.key)
     marker.write_text("vad")  # as if it had come that far
     children()[0].suspend()
@@ -156,7 +158,8 @@ sys.stdin.read()
     child = psutil.Process(int(parent.stdout.readline()))
     parent.kill()
     parent.communicate()
-    child.wait(5)
+    psutil.wait_procs([child], timeout=60)
+    assert gone(child)
 
 
 @pytest.mark.slow

@@ -17,15 +17,22 @@ from speechmill.core.watchdog import ENDS_WITH, ORPHANED
 from speechmill.orchestrators._command import Command, CommandFailed, run
 
 PYTHON = (sys.executable, "-c")
-# A command with a worker of its own, as `exec` has: prints their numbers, and is there for a minute.
+# A command with a worker of its own, as `exec` has: prints their numbers, and is there for ten minutes.
 FAMILY = """
 import os, subprocess, sys, time
 from speechmill.core.watchdog import end_with_others
 end_with_others()
-worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 open(sys.argv[1] + ".new", "w").write(f"{os.getpid()} {worker.pid}")
 os.rename(sys.argv[1] + ".new", sys.argv[1])
-time.sleep(60)
+time.sleep(600)
+"""
+# One that hears no request to end, from when its file is there.
+DEAF = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open(sys.argv[1], "w").close()
+time.sleep(600)
 """
 # What starts it: a task's process.
 TASK = """
@@ -35,7 +42,7 @@ run([sys.executable, "-c"], [sys.argv[1], sys.argv[2]])
 """
 
 
-def wait_until(holds, seconds=20.0):
+def wait_until(holds, seconds=60.0):
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it never came to be"
@@ -88,10 +95,9 @@ def test_ended_from_outside_it_ends_with_its_workers(tmp_path):
     wait_until(lambda: all(map(gone, numbers(tmp_path / "family"))))
 
 
-def test_a_command_that_will_not_end_is_killed():
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('x', flush=True); time.sleep(60)"
-    command = Command(PYTHON, [deaf])
-    threading.Timer(1, command.end).start()
+def test_a_command_that_will_not_end_is_killed(tmp_path):
+    command = Command(PYTHON, [DEAF, str(tmp_path / "deaf")])
+    threading.Thread(target=lambda: (wait_until((tmp_path / "deaf").exists), command.end())).start()
     with pytest.raises(CommandFailed, match="ended by signal 9"):
         command.wait()
 
@@ -100,7 +106,7 @@ def test_a_task_that_is_interrupted_ends_its_command(tmp_path):
     task = subprocess.Popen([*PYTHON, TASK, FAMILY, str(tmp_path / "family")], stderr=subprocess.DEVNULL)
     family = numbers(tmp_path / "family")
     task.send_signal(signal.SIGINT)
-    assert task.wait(20) != 0
+    assert task.wait(60) != 0
     wait_until(lambda: all(map(gone, family)))
 
 
@@ -113,7 +119,7 @@ def test_a_command_does_not_outlive_a_task_that_is_killed(tmp_path):
 
 
 def test_a_command_does_not_outlive_whom_its_task_works_for(tmp_path):
-    supervisor = subprocess.Popen([*PYTHON, "import time; time.sleep(60)"])
+    supervisor = subprocess.Popen([*PYTHON, "import time; time.sleep(600)"])
     command = Command(PYTHON, [FAMILY, str(tmp_path / "family")], ends_with=(supervisor.pid,))
     family = numbers(tmp_path / "family")
     supervisor.kill()
@@ -125,10 +131,10 @@ def test_a_command_does_not_outlive_whom_its_task_works_for(tmp_path):
 
 
 def test_the_command_line_sees_to_it_itself():
-    slow = "import time; from speechmill.cli import main; main.cli.main = lambda **_: time.sleep(60); main.main()"
+    slow = "import time; from speechmill.cli import main; main.cli.main = lambda **_: time.sleep(600); main.main()"
     ended = subprocess.Popen([*PYTHON, "pass"])
     ended.wait()
-    done = subprocess.run([*PYTHON, slow], env={**os.environ, ENDS_WITH: str(ended.pid)}, timeout=30, check=False)
+    done = subprocess.run([*PYTHON, slow], env={**os.environ, ENDS_WITH: str(ended.pid)}, timeout=60, check=False)
     assert done.returncode == ORPHANED
 
 

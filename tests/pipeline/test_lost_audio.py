@@ -34,7 +34,7 @@ def folder(tone_corpus):
 def run(speechmill, folder, tmp_path):
     def go(*more, expect=0, quality="snr", export="none"):
         arguments = ("run", folder, "--out", tmp_path / "out", *RUN, "--quality", quality, "--export", export)
-        return json.loads(speechmill(*arguments, "--json", *more, expect=expect, timeout=90).stdout)
+        return json.loads(speechmill(*arguments, "--json", *more, expect=expect, timeout=300).stdout)
 
     return go
 
@@ -77,7 +77,7 @@ def test_exec_of_a_stage_whose_input_is_missing_says_which_to_run_first(run, spe
     plan = tmp_path / "out" / "runs" / run()["run"]
     for stage in ("segment", "quality.snr"):
         shutil.rmtree(next((tmp_path / "out" / "stages").glob(f"{stage}-*")))
-    done = speechmill("exec", "--run", plan, "--stages", "quality", expect=2, timeout=90)
+    done = speechmill("exec", "--run", plan, "--stages", "quality", expect=2, timeout=300)
     assert "has no result of segment yet; first: --stages segment" in done.stderr
     speechmill("exec", "--run", plan, "--stages", "segment")
     counts = json.loads(speechmill("exec", "--run", plan, "--stages", "quality").stdout)["stages"]

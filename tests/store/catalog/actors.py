@@ -21,7 +21,7 @@ from tests.store.catalog.builders import ACCEPT, asset, caption, description, pa
 import speechmill.store.catalog.opening  # noqa: F401
 from speechmill.store.catalog import Catalog, Job, LeaseLost
 
-ENDLESS_S = 60.0
+ENDLESS_S = 600.0  # every test ends its own
 FINISHED = "finished"
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -112,8 +112,9 @@ class Actor:
             return False
         return True
 
-    def wait_for_a_line(self) -> None:
-        while not self.lines():
+    def wait_for_an_item(self) -> None:
+        """Wait until it has said the id of one."""
+        while set(self.lines()) <= {"asked"}:
             assert self.is_alive(), "it ended without a word"
             time.sleep(0.005)
 

@@ -65,7 +65,7 @@ def test_crawlers_that_find_the_same_items_add_each_once(catalog: Catalog) -> No
 def test_a_killed_owners_lease_is_taken_over_with_what_it_left(address: str, catalog: Catalog, troupe: Troupe) -> None:
     listing(catalog, "a")
     victim = troupe.start("hold", address, "victim")
-    victim.wait_for_a_line()
+    victim.wait_for_an_item()
     assert victim.kill() == ["a"]
     assert lease(catalog, owner="heir", now=99.0) == []
     (job,) = lease(catalog, owner="heir", now=100.0)
@@ -90,19 +90,19 @@ def test_a_write_waits_for_a_long_one(tmp_path: Path) -> None:
 
         def hold(connection) -> None:  # type: ignore[no-untyped-def]
             held.set()
-            go_on.wait(10)
+            go_on.wait(60)
             connection.execute(text("DELETE FROM egress"))
 
         with ThreadPoolExecutor(2) as pool:
             holding = pool.submit(slow._database.write, hold)
-            held.wait(10)
+            held.wait(60)
             assert other.counts([]).items == {}  # readers go on
             waiting = pool.submit(other.query, "q", "youtube", "search")
             time.sleep(0.1)
             assert not waiting.done()
             go_on.set()
-            assert waiting.result(10).id == "q"
-            holding.result(10)
+            assert waiting.result(60).id == "q"
+            holding.result(60)
 
 
 def check_consistency(catalog: Catalog, said: list[str]) -> None:
@@ -122,7 +122,7 @@ def crawl_and_kill(troupe: Troupe, address: str, rounds: int, seconds: float) ->
     for i in range(rounds):
         actors = [troupe.start("work", address, f"w{i}-{k}") for k in range(2)]
         for actor in actors:
-            actor.wait_for_a_line()
+            actor.wait_for_an_item()
         time.sleep(seconds * (0.5 + i / rounds))
         for actor in actors:
             said += actor.kill()

@@ -41,7 +41,7 @@ def test_a_call_waits_for_a_server_that_is_away(postgres: Server, kept: Catalog)
         time.sleep(0.3)
         assert not waiting.done()
         postgres.start()
-        assert ids(waiting.result(30)) == ["a"]
+        assert ids(waiting.result(120)) == ["a"]
 
 
 def test_a_server_that_stays_away_is_named_without_its_password(postgres: Server, kept: Catalog) -> None:
@@ -76,8 +76,8 @@ def test_what_a_vanished_crawler_has_locked_is_free_again(kept: Catalog) -> None
     """Its transaction is idle; the server ends it (after 30 s; here sooner)."""
     kept.save_egress([EgressState("a", "youtube")])
     with kept._database._engine.connect() as vanished:
-        vanished.execute(text("SET idle_in_transaction_session_timeout = '200ms'"))
         vanished.execute(text("SELECT * FROM egress FOR UPDATE"))
+        vanished.execute(text("SET idle_in_transaction_session_timeout = '200ms'"))  # last: it is idle from here on
         kept.save_egress([EgressState("a", "youtube", failures=1)])
         with pytest.raises(DBAPIError, match="idle-in-transaction"):
             vanished.execute(text("SELECT 1"))
@@ -97,7 +97,7 @@ def deadlocked(kept: Catalog, first: str, second: str, both: threading.Barrier) 
         lock = text("SELECT * FROM egress WHERE name = :name FOR UPDATE")
         connection.execute(lock, {"name": first})
         if len(tries) == 1:
-            both.wait(10)
+            both.wait(60)
         connection.execute(lock, {"name": second})
 
     kept._database.write(work)
@@ -109,8 +109,8 @@ def test_two_that_wait_for_each_other_both_come_through(kept: Catalog) -> None:
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(deadlocked, kept, "a", "b", both)
         other = pool.submit(deadlocked, kept, "b", "a", both)
-        one.result(30)
-        other.result(30)
+        one.result(120)
+        other.result(120)
 
 
 def cut_at_commit(kept: Catalog, *, after: bool) -> None:
