@@ -276,3 +276,16 @@ def test_equal_bytes_under_another_name_go_with_it(ran, tmp_path):
         "ben",
         "copy",
     }
+
+
+def test_samples_that_another_has_too_are_no_trace_and_the_other_is_named(ran, tmp_path):
+    folder = corpus(tmp_path / "audio")
+    content = (folder / "ben.wav").read_bytes()
+    (folder / "copy.wav").write_bytes(content + b"LIST\4\0\0\0more")  # uploaded twice: other bytes, equal samples
+    (folder / "copy.txt").write_text("another says it in another way")
+    out = tmp_path / "out"
+    api.run(folder, out, settings=SETTINGS, workers=1)
+    planned = pipeline.plan(Workspace.open(out), "copy.wav")
+    assert [name.rpartition("-")[0] for name in planned.copies] == ["ben"]
+    assert purge(out, "copy.wav").certificate.found == 0
+    assert ids(out) == {"anna1", "anna2", "ben"}

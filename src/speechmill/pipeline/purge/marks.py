@@ -30,7 +30,7 @@ from speechmill.formats.samples import to_pcm16
 from speechmill.pipeline.purge.leaves import leaves
 from speechmill.pipeline.purge.needles import ANCHOR, Needles
 from speechmill.pipeline.purge.scan import Wanted
-from speechmill.pipeline.purge.target import Target, manifests, of_recordings, segment_tables
+from speechmill.pipeline.purge.target import Target, known, manifests, of_recordings, segment_tables
 from speechmill.store import corrections
 from speechmill.store.pseudonyms import KEY, pseudonyms
 from speechmill.store.workspace import Workspace
@@ -225,12 +225,12 @@ def forms(text: str) -> set[bytes]:
 def audio(workspace: Workspace, target: Target) -> Iterator[bytes]:
     """Yield what the target's audio can be known by, as far as it is there."""
     paths = {one.id: one.audio for one in target.recordings if one.audio}
+    mine = {path: _md5(workspace, path) for found in paths.values() for path in found}
+    others = sound_of_others(workspace, target)
+    paths = {id: found for id, found in paths.items() if not any(mine[path] in others for path in found)}
     for path in {path for found in paths.values() for path in found}:
-        try:
-            md5 = stream_info(workspace.root / path).md5
-        except AudioError:
-            continue
-        yield from _hashed(md5)
+        if (md5 := mine[path]) is not None:
+            yield from _hashed(md5)
     own = workspace.dataset / "segments.parquet"
     if own.exists():
         columns = ["recording_id", "start", "duration", "channel"]
@@ -240,6 +240,31 @@ def audio(workspace: Workspace, target: Target) -> Iterator[bytes]:
             if found:
                 path = workspace.root / found[min(row["channel"], len(found) - 1)]
                 yield from _clip(path, row["start"], row["duration"])
+
+
+def sound_of_others(workspace: Workspace, target: Target) -> dict[bytes, str]:
+    """Return the MD5 of the audio of each recording that stays, and its id: equal samples tell nothing of the target.
+
+    What was uploaded twice has other bytes, and may have the same samples.
+    """
+    gone = set(target.ids)
+    rest = {path: one.id for one in known(workspace) if one.id not in gone for path in one.audio}
+    found = {_md5(workspace, path): id for path, id in rest.items()}
+    return {md5: id for md5, id in found.items() if md5 is not None}
+
+
+def same_sound(workspace: Workspace, target: Target) -> set[str]:
+    """Return the ids of recordings that stay and have the samples of one that goes."""
+    others = sound_of_others(workspace, target)
+    mine = {_md5(workspace, path) for one in target.recordings for path in one.audio}
+    return {id for md5, id in others.items() if md5 in mine}
+
+
+def _md5(workspace: Workspace, path: str) -> bytes | None:
+    try:
+        return stream_info(workspace.root / path).md5
+    except AudioError:
+        return None
 
 
 def _clip(path: Path, start: float, duration: float) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from speechmill.pipeline.purge.certificate import Model
+from speechmill.pipeline.purge.marks import same_sound
 from speechmill.pipeline.purge.places import kind_of
 from speechmill.pipeline.purge.target import Target
 from speechmill.store.made import read_made
@@ -66,10 +67,10 @@ def versions_of(workspace: Workspace, target: Target) -> tuple[int, ...]:
 
 
 def copies_of(workspace: Workspace, target: Target) -> tuple[str, ...]:
-    """Return recordings that stay though deduplication found them to be copies of the target."""
-    path, gone, found = workspace.dataset / "segments.parquet", target.ids, set[str]()
+    """Return recordings that stay though their samples are the target's, or deduplication found them to be copies."""
+    path, gone, found = workspace.dataset / "segments.parquet", target.ids, set(same_sound(workspace, target))
     if not path.exists():
-        return ()
+        return tuple(sorted(found))
     with pq.ParquetFile(path) as file:
         table = file.read(columns=["recording_id", "duplicate_of"])
     for row in table.filter(table["duplicate_of"].is_valid()).to_pylist():

@@ -22,7 +22,7 @@ from speechmill.core.files import write_bytes
 from speechmill.pipeline.purge import certificate as papers
 from speechmill.pipeline.purge import marks as known_by
 from speechmill.pipeline.purge.certificate import Asked, Certificate, Journal, Model
-from speechmill.pipeline.purge.crawled import purge_items
+from speechmill.pipeline.purge.crawled import check_known, is_elsewhere, purge_items
 from speechmill.pipeline.purge.exports import rebuild, shrink
 from speechmill.pipeline.purge.pages import write_pages
 from speechmill.pipeline.purge.places import kind_of, tells
@@ -76,6 +76,7 @@ def purge(workspace: Workspace, asked: str, by: Asked, note: Note, *, models: bo
         names = (*target.speakers, *target.ids, asked)
         if any(name in value for name in names) or marks.everything.needles.first(value.encode()):
             raise ConfigError(f"{option} names the target, and the certificate must not; say it without the name")
+    check_known(workspace, any(one.origin != "local" for one in target.recordings))
     journal = Journal(
         certificate=f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(4)}",
         salt=secrets.token_hex(32),
@@ -120,7 +121,7 @@ def _purge(workspace: Workspace, journal: Journal, note: Note) -> Purged:
     write_pages(workspace, note)
     searched = files(root)
     _check(workspace, scan(root, marks.everything, {*OPEN, _journal_name(workspace)}))
-    done = _certificate(journal, touched, marks.counts, len(searched))
+    done = _certificate(workspace, journal, touched, marks.counts, len(searched))
     path = papers.write_certificate(workspace, done)
     _check(workspace, scan(root / "purges", marks.everything))
     papers.journal_path(workspace).unlink()
@@ -211,7 +212,9 @@ def _check(workspace: Workspace, found: list[Trace]) -> None:
         )
 
 
-def _certificate(journal: Journal, touched: Touched, counts: dict[str, int], scanned: int) -> Certificate:
+def _certificate(
+    workspace: Workspace, journal: Journal, touched: Touched, counts: dict[str, int], scanned: int
+) -> Certificate:
     target = journal.target
     made = tuple(
         structs.replace(model, deleted=True) if journal.models and model.trained != "no" else model
@@ -233,16 +236,18 @@ def _certificate(journal: Journal, touched: Touched, counts: dict[str, int], sca
         looked_for=counts,
         scanned=scanned,
         found=0,
-        beyond=beyond(journal),
+        beyond=beyond(workspace, journal),
         speechmill=importlib.metadata.version("speechmill"),
     )
 
 
-def beyond(journal: Journal) -> tuple[str, ...]:
+def beyond(workspace: Workspace, journal: Journal) -> tuple[str, ...]:
     """Say what no purge of a workspace reaches."""
     found = ["copies of the workspace: backups, snapshots, other machines, what a disk keeps of deleted files"]
     if any(one.origin == "local" for one in journal.target.recordings):
         found.append("originals in your own folders: they are yours; runs of this workspace leave them out")
+    if any(one.origin != "local" for one in journal.target.recordings) and is_elsewhere(workspace):
+        found.append("what servers keep of deleted rows and objects: logs, backups, older versions in a bucket")
     if journal.exports:
         found.append("exports that were uploaded or copied from here")
     if any(model.trained != "no" for model in journal.made) and not journal.models:
