@@ -142,6 +142,17 @@ def test_odd_fields_end_in_a_description_or_a_fetch_error(name, data, tmp_path):
             assert found.duration is None or 0 < found.duration < 365 * 86_400
 
 
+@pytest.mark.parametrize("token", ["a\x7fb", "a\x85b", "a\u202eb"])
+def test_where_a_listing_goes_on_is_said_without_what_moves_a_terminal(token, tmp_path):
+    module, options, answer, _id = _BACKENDS["wikimedia_commons"]
+    backend = module.Backend(module.Config(**options), Connection(tmp_path))
+    backend._client.close()
+    backend._client = _Stub(_changed(answer, ("continue", "gcmcontinue"), token))
+    cursor = backend.discover(None).cursor
+    assert cursor is not None
+    assert _is_clean(cursor)
+
+
 @pytest.mark.parametrize("name", sorted(_BACKENDS))
 def test_the_answer_as_it_is_gives_a_whole_description(name, tmp_path):
     module, options, answer, id = _BACKENDS[name]

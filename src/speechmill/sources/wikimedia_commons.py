@@ -75,7 +75,8 @@ class Backend:
         answer = self._ask(params | _read_cursor(cursor))
         refs = [ref for page in _pages(answer) if (ref := _ref(page, self._config.video)) is not None]
         following = _answers.mapping(answer.get("continue"))
-        kept = {name: str(following[name])[:500] for name in _CONTINUE if isinstance(following.get(name), str | int)}
+        given = {name: following[name] for name in _CONTINUE if isinstance(following.get(name), str | int)}
+        kept = {name: _answers.text(str(value)[:500]) or "" for name, value in given.items()}
         return Page(tuple(refs), msgspec.json.encode(kept).decode() if set(kept) - {"continue"} else None)
 
     def describe(self, ref: Ref) -> Description:
