@@ -137,9 +137,9 @@ def kill_the_busy_one() -> None:
     children = decoders()
     before = {child.pid: sum(child.cpu_times()[:2]) for child in children}
     while True:
-        time.sleep(0.05)
+        time.sleep(0.01)
         for child in children:
-            if sum(child.cpu_times()[:2]) > before[child.pid] + 0.1:
+            if sum(child.cpu_times()[:2]) > before[child.pid] + 0.05:
                 child.kill()
                 return
 

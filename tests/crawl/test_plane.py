@@ -411,9 +411,17 @@ def test_asked_to_stop_it_ends_in_order(crawls: Crawls) -> None:
 def test_visits_that_do_not_end_in_time_are_given_back(in_processes: Crawls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plane, "GRACE_S", 0.2)
     monkeypatch.setattr("speechmill.crawl.workers.CLOSE_S", 0.2)
-    observer = Watching()
-    faults = {str(item): ("hang",) for item in range(9)}
-    summary = in_processes.run(observer, items=9, faults=faults, job={"deadline_s": 1.0})
+    observer, stop = Watching(), Stop()
+    job = in_processes.job(items=9, faults={str(item): ("hang",) for item in range(9)})
+
+    async def main() -> CrawlSummary:
+        crawling = asyncio.create_task(crawl(job, observer, stop))
+        while (in_processes.folder / "fault-0-0").exists() + (in_processes.folder / "fault-1-0").exists() < 2:
+            await asyncio.sleep(0.01)  # both threads hang when it is over
+        stop.set("deadline")
+        return await crawling
+
+    summary = asyncio.run(main())
     assert (summary.ending, summary.progress.described) == ("deadline", 0)
     assert observer.notes == ["visits that were under way were cut off; they are given back"]
     assert in_processes.counts().jobs == {"ready": 9}
@@ -437,7 +445,7 @@ from speechmill.crawl.plane import CrawlJob, Listing, run_crawl
 from speechmill.pipeline.crawl_options import CrawlOptions
 if __name__ == "__main__":
     folder = Path(sys.argv[2])
-    config = fake_source.Config(folder=str(folder), items=40, delay_s=0.02)
+    config = fake_source.Config(folder=str(folder), items=40, delay_s=0.2)
     print(run_crawl(CrawlJob(
         listings=(Listing("fake", config, "q", "list"),), catalog=f"sqlite:///{folder / 'catalog.db'}",
         blobs=str(folder / "store"), workspace=folder / "workspace",

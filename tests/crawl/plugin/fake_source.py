@@ -42,7 +42,7 @@ class Config(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
     delay_s: float = 0.0
     faults: dict[str, tuple[str, ...]] = msgspec.field(
         default_factory=dict
-    )  # "permanent", "rate", "crash", "hang", "bug", "media-net", ...
+    )  # "permanent", "rate", "crash", "hang", "wait", "bug", "media-net", ...
 
 
 def kind(config: Config) -> str:
@@ -135,6 +135,10 @@ class Backend:
             os.kill(os.getpid(), signal.SIGKILL)
         if fault == "hang":
             time.sleep(3600)
+        if fault == "wait":  # until somebody says to go on
+            while not (self._folder / "go-on").exists():
+                time.sleep(0.01)
+            return
         if fault == "bug":
             raise KeyError(f"no such field at {self._connection.proxy}")
         if fault == "full":
