@@ -16,7 +16,7 @@ from speechmill.core.stage import Context
 from speechmill.quality import Column, Cut
 from speechmill.text.pii import find
 
-VERSION = "1"
+VERSION = "2"  # 1 took versions, amounts and books for numbers of people
 COST = 0.0001  # CPU seconds per second of audio, for estimates
 REQUIRES = ()
 MODELS = ()
