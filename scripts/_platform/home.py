@@ -119,10 +119,16 @@ def postgres(name: str) -> str:
 def free_ports(names: Sequence[str]) -> dict[str, int]:
     """Choose ports that nobody has."""
     with contextlib.ExitStack() as held:  # all at once, or two could be the same
-        listeners = {name: held.enter_context(socket.socket()) for name in names}
-        for listener in listeners.values():
-            listener.bind(("127.0.0.1", 0))
-        return {name: int(listener.getsockname()[1]) for name, listener in listeners.items()}
+        return {name: _held_port(held) for name in names}
+
+
+def _held_port(held: contextlib.ExitStack) -> int:
+    """Choose one below those of outgoing connections (from 32768 on Linux), which may have it before a service does."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with contextlib.suppress(OSError):
+            held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return port
 
 
 def _read(path: Path) -> Any:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import socket
 import subprocess
 import sys
 import unicodedata
@@ -18,6 +17,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.services.ports import free_port
 
 from replica.fixtures import replica, replica_server  # noqa: F401
 from replica.handle import Replica
@@ -157,9 +157,7 @@ def test_a_config_is_checked_and_described_without_anything_heavy(name):
 
 @every_source
 def test_a_network_that_is_dead_is_no_fault_of_the_platform(name, tmp_path, monkeypatch):
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+    port = free_port()  # and nothing will listen there
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import psycopg
 import pytest
 from tests.deploy.files import DEPLOY, load
+from tests.services.ports import free_port
 from tests.services.postgres import PASSWORD, USER, Server, postgres  # noqa: F401
 
 COMPOSE = DEPLOY / "compose"
@@ -64,15 +64,13 @@ def test_each_role_owns_its_database_and_sees_no_other(postgres: Server, secrets
 def redis(secrets: Path, tmp_path: Path) -> Iterator[Redis]:
     if shutil.which("redis-server") is None:
         pytest.skip("no Redis (apt-get install redis-server)")
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
+    port = free_port()
     here = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(tmp_path)]
     command = ["redis-server", str(secrets / "redis.conf"), *here]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield Redis(port, secrets / "redis.conf")
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 def ping(redis: Redis) -> int:
@@ -91,7 +89,7 @@ def ping(redis: Redis) -> int:
 
 
 def test_redis_wants_its_password_and_its_health_is_asked_with_it(redis: Redis, tmp_path: Path) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while ping(redis):
         assert time.monotonic() < end, "Redis is not healthy"
         time.sleep(0.05)

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 from concurrent import futures
 
 import grpc
 import numpy as np
 import pytest
+from tests.services.ports import free_port
 
 from speechmill.core.errors import ConfigError, ItemError, ServerUnavailable
 from speechmill.models import kserve, triton
@@ -95,12 +95,6 @@ def quick(monkeypatch):
     monkeypatch.setattr(triton.os, "getpid", lambda: 0)
 
 
-def closed_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 def opened(*ports, options="", name="double"):
     device = "triton://" + ",".join(f"127.0.0.1:{port}" for port in ports) + options
     return session(DOUBLE, name=name, device=device)
@@ -143,20 +137,20 @@ def test_a_busy_or_broken_server_is_asked_again(serve, code):
 
 def test_a_dead_server_gives_way_to_the_next_which_is_kept(serve):
     alive = serve()
-    network = opened(closed_port(), alive.port)
+    network = opened(free_port(), alive.port)
     for _ in range(3):
         network.run(None, {"x": X})
     assert len(alive.batches) == 3
 
 
 def test_no_server_stops_the_run_and_says_what_to_do():
-    port = closed_port()
+    port = free_port()
     with pytest.raises(ServerUnavailable, match=rf"no server answered for double .*127\.0\.0\.1:{port}.*serve run"):
         opened(port, options="?patience_s=0.05").run(None, {"x": X})
 
 
 def test_a_fallback_runs_in_this_process_and_says_so(caplog):
-    network = opened(closed_port(), options="?fallback=cpu&patience_s=0")
+    network = opened(free_port(), options="?fallback=cpu&patience_s=0")
     assert [network.run(None, {"x": X})[0].tolist() for _ in range(2)] == [[[2, 4], [6, 8]]] * 2
     assert [record.message[:30] for record in caplog.records] == ["no server answered for double "]
 

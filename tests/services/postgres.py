@@ -17,7 +17,6 @@ import pwd
 import secrets
 import select
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -57,11 +56,13 @@ class Server:
     """One PostgreSQL server. `start`, `stop`, `restart` and `crash` it as a test needs."""
 
     def __init__(self) -> None:
+        from tests.services.ports import free_port  # here: the watcher is this file alone
+
         self.programs = binaries()
         self._as_user = _as_user()
         self.folder = Path(tempfile.mkdtemp(prefix="speechmill-postgres-"))
         self._data = self.folder / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self._watch = _watcher(self.folder, self.programs)
         try:
             self._initialise()
@@ -170,13 +171,6 @@ def _as_user() -> list[str]:
     except KeyError:
         raise Absent(f"PostgreSQL refuses root, and there is no user {_ROOT_USER}") from None
     return ["runuser", "-u", _ROOT_USER, "--"]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _watcher(root: Path, programs: Path) -> subprocess.Popen[bytes]:

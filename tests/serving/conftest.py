@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.services.ports import free_port
 
 from speechmill import models
 from speechmill.core.errors import MissingDependency
@@ -42,6 +43,6 @@ def repository(tmp_path_factory, networks):
 @pytest.fixture(scope="session")
 def triton(program, repository, tmp_path_factory):
     """The device of a running server."""
-    port, log = tritonserver.free_port(), tmp_path_factory.mktemp("log") / "triton.log"
+    port, log = free_port(), tmp_path_factory.mktemp("log") / "triton.log"
     with tritonserver.running(repository, program=program, port=port, log=log):
         yield f"triton://127.0.0.1:{port}"

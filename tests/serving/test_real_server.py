@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from tests.services.ports import free_port
 
 from speechmill import models
 from speechmill.core.errors import ItemError, ServerUnavailable
@@ -124,7 +125,7 @@ def test_a_run_without_its_server_stops_with_2_and_goes_on_when_there_is_one(
         device = ("--device", device, "--workers", 1, "--no-audio")
         return out, speechmill("run", audio, *settings, *device, "--export", "jsonl", "--out", out, **options).stderr
 
-    _, said = run("there", f"triton://127.0.0.1:{tritonserver.free_port()}?patience_s=0.1", expect=2)
+    _, said = run("there", f"triton://127.0.0.1:{free_port()}?patience_s=0.1", expect=2)
     assert "no server answered for silero_vad" in said
     assert "speechmill serve run" in said
     before = _rows(triton, networks)
@@ -174,7 +175,7 @@ def test_an_input_that_cannot_be_worked_with_is_this_clients_failure_alone(trito
 def test_a_full_queue_is_waited_for_and_a_killed_server_gives_way_to_another(
     program, triton, networks, speechmill, tmp_path, monkeypatch
 ):
-    network, port = networks["dvector"], tritonserver.free_port()
+    network, port = networks["dvector"], free_port()
     write(tmp_path / "one", [network], Options(max_queue=1, max_batch=2, queue_delay_ms=0))
     given = [feeds_of(network, seed, 0) for seed in range(24)]
     rounds, counted = client.rounds, []
@@ -207,7 +208,7 @@ def test_a_full_queue_is_waited_for_and_a_killed_server_gives_way_to_another(
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGKILL, -9)])
 def test_the_command_ends_its_server_however_it_ends_itself(program, networks, tmp_path, number, status):
     write(tmp_path / "one", [networks["dvector"]], Options())
-    port = tritonserver.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "speechmill", "serve", "run", tmp_path / "one", "--port", str(port)]
     where = {**os.environ, "SPEECHMILL_TRITON": str(program.environment or program.binary)}
     with (tmp_path / "log").open("wb") as log:
@@ -241,6 +242,6 @@ def test_a_server_refuses_weights_that_were_swapped(program, repository, tmp_pat
     shutil.copy(repository / "dnsmos_early" / "1" / "model.onnx", swapped / "dvector" / "1" / "model.onnx")
     with (
         pytest.raises(ServerUnavailable, match=r"as the repository was written with"),
-        tritonserver.running(swapped, program=program, port=tritonserver.free_port(), log=tmp_path / "log"),
+        tritonserver.running(swapped, program=program, port=free_port(), log=tmp_path / "log"),
     ):
         pass

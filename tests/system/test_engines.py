@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 from tests.engines.faults import NO_FRILLS, RUN, install
+from tests.services.ports import free_port
 
 pytestmark = pytest.mark.system
 
@@ -138,13 +138,6 @@ def running(plugin: dict[str, str], corpus: Path, tmp_path: Path) -> Iterator[Ru
 def scheduler(running: Running) -> str:
     """A Dask scheduler at an address."""
     return start_scheduler(running)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def start(running: Running, *command: str) -> subprocess.Popen[bytes]:

@@ -10,6 +10,7 @@ import sys
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from tests.services.ports import free_port
 
 from speechmill.pipeline.events import Event
 from speechmill.pipeline.pending import Member
@@ -155,9 +156,7 @@ def rows(out):
 @pytest.mark.slow
 def test_a_run_with_dead_collectors_has_equal_rows(tone_corpus, tmp_path):
     audio = tone_corpus(TEXTS)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        nobody = f"127.0.0.1:{taken.getsockname()[1]}"
+    nobody = f"127.0.0.1:{free_port()}"
     plain = run("run", audio, "--out", tmp_path / "plain", *SIDECAR)
     measured = run(
         *("run", audio, "--out", tmp_path / "measured", *SIDECAR),
@@ -180,7 +179,7 @@ def test_exec_measures_its_shard_and_logs_each_recording(tone_corpus, tmp_path):
     planned = plan_run(api.corpus_of(tone_corpus(TEXTS), tmp_path / "out", settings))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", 0))
-        udp.settimeout(5)
+        udp.settimeout(60)
         address = f"127.0.0.1:{udp.getsockname()[1]}"
         done = run("exec", "--run", planned.run, "--shard", 0, "--log-format", "json", SPEECHMILL_STATSD=address)
         heard = []
