@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from speechmill.core.types import Drop, Recording, Segment
+from speechmill.core.types import Drop, Recording, Segment, Word
 from speechmill.formats.manifest import segment_schema, table_of, write_rows
 from speechmill.store import dataset as module
 from speechmill.store.dataset import Dataset
@@ -59,6 +60,27 @@ def test_ranges_of_rows_are_those_rows(numbered: Dataset, ranges: list[tuple[int
     wanted = [i for first, stop in ranges for i in range(first, min(stop, 100))]
     assert ids(numbered.rows(ranges, kept=False)) == wanted
     assert ids(numbered.rows(ranges)) == [i for i in wanted if i % 10]
+
+
+def test_one_batch_of_segments_is_held_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 50)
+    assert peak(tmp_path / "many", 1000) < 1.5 * peak(tmp_path / "one", 50)
+
+
+def peak(root: Path, rows: int) -> int:
+    """Return the most bytes that Python objects take while so many segments in one row group are walked over."""
+    words = tuple(Word(f"w{i}", float(i), 0.5, 0.9) for i in range(40))
+    (root / "dataset").mkdir(parents=True)
+    table = table_of([Segment(f"{i}", "rec", float(i), 1.0, words=words) for i in range(rows)], segment_schema(["snr"]))
+    pq.write_table(table, root / "dataset" / "segments.parquet")
+    dataset = Dataset(root)
+    sum(1 for _ in dataset.rows([(0, 1)]))  # what is made once
+    tracemalloc.start()
+    try:
+        assert sum(len(segment.words) for segment in dataset.segments()) == 40 * rows
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_recording_without_audio_is_not_given(numbered: Dataset) -> None:

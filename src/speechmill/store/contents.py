@@ -26,7 +26,7 @@ from speechmill.store.row_digests import numbers_of, row_digests
 FILE = "contents.parquet"
 HOUR_S = 3600.0
 DECIDED = ("drops", "duplicate_of", "split")  # of a kept segment they say nothing that the piece doesn't
-ROWS_AT_ONCE = 8192
+ROWS_AT_ONCE = 2048
 
 
 class Piece(Struct, frozen=True):
