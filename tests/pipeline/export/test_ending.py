@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.services.processes import gone
 
 from pipeline.export.small import Export, segments, write_dataset
 from speechmill.pipeline.export.marker import read_marker
@@ -39,12 +40,13 @@ def root(tmp_path: Path) -> Path:
 
 
 def start(root: Path) -> subprocess.Popen[bytes]:
-    """Start an export, and return when it has finished two shards."""
+    """Start an export, and stop it and its processes when it has finished two shards: it must not run away."""
     command = [sys.executable, "-c", EXPORT, str(root)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
     while len(finished(root)) < 2:
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
         time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGSTOP)
     return process
 
 
@@ -57,11 +59,12 @@ def test_an_export_that_is_ended_goes_on(root: Path, export: Export, number: int
     process = start(root)
     children = psutil.Process(process.pid).children()
     os.kill(process.pid, number)
-    process.wait(30)
+    os.killpg(process.pid, signal.SIGCONT)
+    process.wait(60)
     if process.stderr:
         process.stderr.close()
-    psutil.wait_procs(children, timeout=30)
-    assert not any(child.is_running() for child in children)
+    psutil.wait_procs(children, timeout=60)
+    assert all(map(gone, children))
     done = len(finished(root))
     assert 2 <= done < len(NAMES)
     assert not (root / "exports" / "huggingface").exists()
@@ -74,6 +77,7 @@ def test_an_export_that_is_ended_goes_on(root: Path, export: Export, number: int
 def test_a_process_that_dies_is_told_with_its_shard(root: Path, export: Export) -> None:
     process = start(root)
     psutil.Process(process.pid).children()[0].kill()
+    os.killpg(process.pid, signal.SIGCONT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"the process that wrote shard train-000" in said
