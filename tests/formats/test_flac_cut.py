@@ -258,3 +258,25 @@ def test_clips_one_after_another_share_the_frame_between_them(folder: Path) -> N
             for start, stop in order:
                 assert cutter.pcm(start, stop).tolist() == samples[start:stop].tolist()
                 assert by_libflac(cutter.flac(start, stop)).tolist() == samples[start:stop].tolist()
+
+
+def test_long_clips_hold_their_samples_and_short_ones_behind_them(tmp_path: Path) -> None:
+    """More frames than are decoded together, and more bytes than are read at first."""
+    samples = np.tile(noise(), 14)
+    write_flac(tmp_path / "long.flac", samples, RATE)
+    spans = [(0, len(samples)), (5, 6), (100, 130 * BLOCK + 7), (BLOCK, 3 * BLOCK), (64 * BLOCK - 1, 64 * BLOCK + 1)]
+    with FlacCutter(tmp_path / "long.flac") as cutter:
+        for start, stop in spans:
+            assert np.array_equal(cutter.pcm(start, stop), samples[start:stop])
+            assert np.array_equal(by_libflac(cutter.flac(start, stop)), samples[start:stop])
+
+
+def test_good_frames_are_decoded_behind_a_damaged_one(folder: Path, tmp_path: Path) -> None:
+    content = bytearray((folder / "noise.flac").read_bytes())
+    with FlacCutter(folder / "noise.flac") as cutter:
+        content[int(cutter._frames.bounds[4]) + 500] ^= 1
+    with FlacCutter(_written(tmp_path / "damaged.flac", bytes(content))) as cutter:
+        with pytest.raises(AudioError, match="canonical-audio-corrupt"):
+            cutter.pcm(3 * BLOCK, 7 * BLOCK)
+        assert cutter.pcm(5 * BLOCK, 8 * BLOCK).tolist() == SOUNDS["noise"][5 * BLOCK : 8 * BLOCK].tolist()
+        assert cutter.pcm(BLOCK, 4 * BLOCK).tolist() == SOUNDS["noise"][BLOCK : 4 * BLOCK].tolist()

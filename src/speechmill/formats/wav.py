@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+
 from speechmill.formats.samples import Pcm16
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
@@ -13,7 +15,7 @@ _PCM, _BITS = 1, 16
 
 def wav_of(samples: Pcm16, sampling_rate: int) -> bytes:
     """Return (num_samples,) int16 as a mono file."""
-    content = samples.astype("<i2", copy=False).tobytes()
-    size, step = len(content), _BITS // 8
+    content = np.ascontiguousarray(samples, "<i2")
+    size, step = content.nbytes, _BITS // 8
     form = (b"fmt ", 16, _PCM, 1, sampling_rate, sampling_rate * step, step, _BITS)
-    return _HEADER.pack(b"RIFF", 36 + size, b"WAVE", *form, b"data", size) + content
+    return b"".join((_HEADER.pack(b"RIFF", 36 + size, b"WAVE", *form, b"data", size), content.data))
