@@ -134,7 +134,7 @@ class Calls:
         self.port = port
         self.told: list[dict[str, Any]] = []
 
-    def wait_for(self, event: str, dag: str, timeout_s: float = 60.0) -> dict[str, Any]:
+    def wait_for(self, event: str, dag: str, timeout_s: float = 200.0) -> dict[str, Any]:
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             for one in list(self.told):

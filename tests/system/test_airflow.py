@@ -197,7 +197,7 @@ def test_what_a_killed_worker_was_doing_is_done_by_another_and_lateness_is_told(
     for victim in victims:
         if victim not in orphans and not any(victim in one.children(recursive=True) for one in orphans):
             victim.send_signal(signal.SIGKILL)
-    psutil.wait_procs(victims, 20)
+    psutil.wait_procs(victims, 60)
     assert [name for name, is_up in platform.status().items() if is_up == "DEAD"] == ["worker"]
     wait_for(lambda: not [one for one in orphans if one.is_running()], "the end of what the worker had started")
     platform.up()
@@ -272,9 +272,9 @@ def test_metrics_of_airflow_and_of_runs_arrive_in_prometheus(platform: Platform,
         return sum(float(one["value"][1]) for one in found)
 
     finished = 'airflow_ti_finish{dag_id="metered_label",task_id="prepare",state="success"}'
-    wait_for(lambda: value(finished) == 1, finished, timeout_s=30)
+    wait_for(lambda: value(finished) == 1, finished)
     done = 'speechmill_stage_recordings_total{stage="normalise"}'
-    wait_for(lambda: value(done) >= 2, done, timeout_s=30)
+    wait_for(lambda: value(done) >= 2, done)
     assert value("speechmill_stage_audio_seconds_total") > 2
 
 

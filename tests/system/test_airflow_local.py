@@ -77,7 +77,7 @@ def test_nothing_is_left_of_a_platform_whose_test_was_killed_while_it_started(tm
     def left() -> list[int]:
         return [one.pid for one in psutil.process_iter() if str(tmp_path) in _marks(one)]
 
-    wait_for(lambda: not left(), "the end of every process", timeout_s=30)
+    wait_for(lambda: not left(), "the end of every process")
 
 
 def test_a_service_that_does_not_live_is_named_with_its_log() -> None:

@@ -121,7 +121,7 @@ class Browser:
             raise RuntimeError(f"{expression}: {found['exceptionDetails']}")
         return found["result"].get("value")
 
-    def until(self, expression: str, patience_s: float = 20.0) -> None:
+    def until(self, expression: str, patience_s: float = 60.0) -> None:
         """Wait until an expression is true."""
         end = time.monotonic() + patience_s
         while not self.value(expression):

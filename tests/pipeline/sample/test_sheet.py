@@ -103,7 +103,7 @@ def test_a_person_judges_edits_and_saves_by_the_keyboard(workspace: Workspace, t
         assert browser.value("document.title").startswith("Review of sample")
         assert browser.value("document.images.length") == 0
         browser.value("document.getElementById('save').click()")
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not (saved := tmp_path / "verdicts.csv").exists() and time.monotonic() < end:
             time.sleep(0.05)
         events = browser.said
