@@ -2,11 +2,15 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +18,7 @@ import pytest
 from speechmill.core.errors import WorkspaceError
 from speechmill.core.remote import Asset, Description, Wanted
 from speechmill.core.types import Rights, Source
-from speechmill.crawl import _decode_process
+from speechmill.crawl import _decode_process, decode
 from speechmill.crawl.decode import Decoder
 from speechmill.crawl.handover import source_row
 from speechmill.pipeline.intake import Memory, keyed_as_in
@@ -22,7 +26,7 @@ from speechmill.pipeline.plan import nodes
 from speechmill.pipeline.spec import Corpus, resolve
 from speechmill.store.blobs import Blobs, open_blobs, original_key
 from speechmill.store.catalog import Stored
-from speechmill.store.ledger import Ledger, State
+from speechmill.store.ledger import Ledger, Result, State
 from speechmill.store.workspace import Workspace
 
 WANTED = Wanted()
@@ -106,6 +110,59 @@ def test_the_same_recording_is_made_once(
         decoder.put(stored(blobs, tmp_path / "a.wav", number), WANTED)
     decoder.drain()
     assert decoder.made == 1
+
+
+class MakesNothing:
+    """Stands for the processes, where only what is done around them matters: every recording is broken at once."""
+
+    def __init__(self, size: int, workspace: Path) -> None: ...
+
+    def do(self, source: Source, timeout_s: float) -> Future[Result]:
+        future: Future[Result] = Future()
+        future.set_result(_decode_process.broken(source.key, "no-process", ""))
+        return future
+
+    def close(self) -> None: ...
+
+
+def test_one_thread_alone_handles_tables_whoever_puts_in(
+    corpus: Corpus, blobs: Blobs, tmp_path: Path, make_tone: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrow keeps what a table took for each thread that made one: a crawl's would add up."""
+    seen: list[tuple[str, int]] = []
+    for owner, name in ((Memory, "crawled"), (Memory, "save"), (Ledger, "write"), (Ledger, "compact")):
+        monkeypatch.setattr(owner, name, told(getattr(owner, name), seen))
+    monkeypatch.setattr(decode, "Processes", MakesNothing)
+    decoder = Decoder(corpus, blobs, ("manual",))
+    found = []
+    for number in range(4):
+        make_tone(tmp_path / f"{number}.wav", 0.1 + 0.01 * number)
+        found.append(stored(blobs, tmp_path / f"{number}.wav", number))
+    for one in found:
+        in_a_thread(decoder.put, one, WANTED)
+        in_a_thread(decoder.flush)
+    decoder.close()
+    names = [name for name, _thread in seen]
+    assert [names.count(name) for name in ("crawled", "write", "compact", "save")] == [4, 4, 1, 1]
+    assert len({thread for _name, thread in seen}) == 1
+    assert len(states(corpus)) == 4
+
+
+def in_a_thread(call: Callable[..., None], *arguments: Any) -> None:
+    thread = threading.Thread(target=call, args=arguments)
+    thread.start()
+    thread.join()
+
+
+def told(call: Callable[..., Any], seen: list[tuple[str, int]]) -> Callable[..., Any]:
+    """Note by which thread something is called."""
+
+    @functools.wraps(call)
+    def noted(*arguments: Any) -> Any:
+        seen.append((call.__name__, threading.get_ident()))
+        return call(*arguments)
+
+    return noted
 
 
 def test_a_killed_decoder_costs_its_recording_alone(

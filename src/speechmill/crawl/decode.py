@@ -3,6 +3,9 @@
 
 Items are normalised by the pipeline's own stage, and their results written into its ledger under the same keys. What
 breaks becomes a Failed there, as in a run. What is under way is bounded: who puts more in waits.
+
+Hashes and results are read and written by one thread alone: Arrow keeps what a table took for the thread that made
+it, and with a dozen threads that take turns at ever larger tables a crawl's memory grows for as long as it goes on.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import concurrent.futures
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from msgspec import structs
@@ -49,6 +53,7 @@ class Decoder:
         self._node: Node = next(node for node in nodes(corpus) if node.name == Normalise.name)
         self._done = set(self._ledger.states(self._node.folder))
         self._lock = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, "ledger")
         self._results: list[Result] = []
         self._flushed = time.monotonic()
         self._error: BaseException | None = None
@@ -67,11 +72,9 @@ class Decoder:
         Raises what ended the pool's work: a full disk, or options that can't be.
         """
         source = source_row(stored, wanted, self._corpus.store, self._blobs, self._kinds)
-        with self._lock:
-            keyed = keyed_as_in(self._corpus, source, self._memory)
-            if keyed.error is not None or keyed.key in self._done:
-                return
-            self._done.add(keyed.key)
+        keyed = self._writer.submit(self._keyed, source).result()
+        if keyed is None:
+            return
         if not Path(keyed.uri).exists() and path is not None:
             keyed = structs.replace(keyed, uri=str(path), blob=None)
             self._wait_for(keyed, stored)
@@ -82,13 +85,8 @@ class Decoder:
         """Write results that wait. now: False only where they are many or wait long. Raises what broke the pool."""
         if self._error is not None:
             raise self._error
-        with self._lock:
-            if not now and len(self._results) < FLUSH_ITEMS and time.monotonic() - self._flushed < FLUSH_S:
-                return
-            results, self._results = self._results, []
-            if results:
-                self._ledger.write(self._node.folder, SHARD, self._node.writes, results)
-            self._flushed = time.monotonic()
+        if now or len(self._results) >= FLUSH_ITEMS or time.monotonic() - self._flushed >= FLUSH_S:
+            self._writer.submit(self._write).result()
 
     def drain(self) -> None:
         """Wait until all that was put in is written."""
@@ -101,10 +99,29 @@ class Decoder:
     def close(self) -> None:
         """End the pool; what is under way is left to the pipeline."""
         self._pool.close()
-        if self._error is None:
-            self.flush()
-            self._ledger.compact(self._node.folder)
-            self._memory.save()
+        try:
+            if self._error is None:
+                self.flush()
+                self._writer.submit(self._ledger.compact, self._node.folder).result()
+                self._writer.submit(self._memory.save).result()
+        finally:
+            self._writer.shutdown()
+
+    def _keyed(self, source: Source) -> Source | None:
+        """Return a recording with its key; None where it can't be read, or is made already. Runs in the writer."""
+        keyed = keyed_as_in(self._corpus, source, self._memory)
+        if keyed.error is not None or keyed.key in self._done:
+            return None
+        self._done.add(keyed.key)
+        return keyed
+
+    def _write(self) -> None:
+        """Write results that wait. Runs in the writer."""
+        with self._lock:
+            results, self._results = self._results, []
+        if results:
+            self._ledger.write(self._node.folder, SHARD, self._node.writes, results)
+        self._flushed = time.monotonic()
 
     def _wait_for(self, source: Source, stored: Stored) -> None:
         """Normalise a file that the caller deletes afterwards."""
