@@ -8,23 +8,21 @@ for a field of the cuts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from speechmill.core.types import Recording, Segment
-from speechmill.exporters import Shard
-from speechmill.exporters._clips import Container, clips_of
+from speechmill.core.types import Recording
+from speechmill.exporters import Row, Shard
+from speechmill.exporters._clips import Clips, Container, clips_of
 from speechmill.exporters._kept import SAMPLING_RATE
+from speechmill.exporters._lhotse_supervisions import Supervision, in_groups, supervisions
 from speechmill.exporters._lines import gzipped, write_json
 from speechmill.exporters._tar import Tar
 
-Supervision = Callable[[Recording, Segment, float], dict[str, Any]]  # of a segment that lasts so many seconds
 
-
-def write_shar(shard: Shard, folder: Path, container: Container, supervision: Supervision) -> None:
+def write_shar(shard: Shard, folder: Path, container: Container) -> None:
     """Write a shard as one Shar shard of the folder of its split."""
     number = int(shard.name.rpartition("-")[2])
     split = folder / shard.split
@@ -35,13 +33,16 @@ def write_shar(shard: Shard, folder: Path, container: Container, supervision: Su
     ):
         for row in shard.rows():
             with clips_of(shard.dataset, row.recording, row.segments) as cut:
-                for segment in row.segments:
-                    num_samples = cut.num_samples(segment)
-                    said = supervision(row.recording, segment, num_samples / SAMPLING_RATE)
-                    held = _placeholder(row.recording, said["channel"], num_samples)
-                    tar.add(f"{segment.id}.{container}", cut.file(segment, container))
-                    tar.add(f"{segment.id}.json", msgspec.json.encode(held))
-                    write_json(cuts, _cut(said, held))
+                for some in in_groups(row):
+                    for segment, (said, _) in zip(some.segments, _described(some, cut), strict=True):
+                        held = _placeholder(row.recording, said["channel"], cut.num_samples(segment))
+                        tar.add(f"{segment.id}.{container}", cut.file(segment, container))
+                        tar.add(f"{segment.id}.json", msgspec.json.encode(held))
+                        write_json(cuts, _cut(said, held))
+
+
+def _described(row: Row, cut: Clips) -> list[tuple[Supervision, Supervision]]:
+    return supervisions(row, [cut.num_samples(segment) / SAMPLING_RATE for segment in row.segments])
 
 
 def _placeholder(recording: Recording, channel: int, num_samples: int) -> dict[str, Any]:

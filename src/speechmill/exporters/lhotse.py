@@ -24,19 +24,21 @@ import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
+import msgspec
 from msgspec import Struct
 
 from speechmill.core.errors import AudioError
 from speechmill.core.stage import Context
 from speechmill.core.timebase import tick
-from speechmill.core.types import Recording, Segment
+from speechmill.core.types import Recording
 from speechmill.exporters import About, Row, Shard, Written
-from speechmill.exporters._attribution import rights_of
-from speechmill.exporters._kept import SAMPLING_RATE, channel_of, language_of
+from speechmill.exporters._kept import SAMPLING_RATE
 from speechmill.exporters._lhotse_shar import write_shar
-from speechmill.exporters._lines import concatenate, gzipped, part, parts, splits_of, write_json
+from speechmill.exporters._lhotse_supervisions import Supervision, in_groups, supervisions
+from speechmill.exporters._lines import concatenate, gzipped, part, parts, splits_of, write_json, write_lines
+from speechmill.store.columnar import uncollected
 from speechmill.store.dataset import Dataset
 
 VERSION = "2"
@@ -68,18 +70,17 @@ class Backend:
     def shard(self, shard: Shard, folder: Path) -> None:
         """Write a shard's lines, to be put together; or its tar with the cuts in it."""
         if self._config.layout == "shar":
-            write_shar(shard, folder, self._config.clips, _supervision)
+            write_shar(shard, folder, self._config.clips)
             return
         with ExitStack() as stack:
-            recordings, supervisions, cuts = (
+            recordings, lines, cuts = (
                 stack.enter_context(gzipped(part(folder, shard.name, f"{kind}.jsonl.gz"))) for kind in _MANIFESTS
             )
             for row in shard.rows():
                 source = self._recording(shard.dataset, row.recording, folder)
                 write_json(recordings, source)
-                for supervision, cut in _described(row, source):
-                    write_json(supervisions, supervision)
-                    write_json(cuts, cut)
+                for some in in_groups(row):
+                    _write(some, source, lines, cuts)
 
     def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
         """Put the lines of each split's shards together. Shar has no index: its files are listed by their names."""
@@ -110,59 +111,35 @@ class Backend:
         }
 
 
-def _described(row: Row, source: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the supervision and the cut of each segment."""
-    found = []
-    for segment in row.segments:
-        # Rounding to whole milliseconds may put a segment's end just behind the last sample.
-        length = tick(min(segment.end, source["duration"]) - segment.start)
+def _write(row: Row, source: dict[str, Any], lines: BinaryIO, cuts: BinaryIO) -> None:
+    """Write the supervision and the cut of each segment."""
+    with uncollected():
+        described = supervisions(row, _lengths(row, source["duration"]))
+        write_lines(lines, (whole for _, whole in described))
+        write_lines(cuts, _cuts(row, [own for own, _ in described], msgspec.Raw(msgspec.json.encode(source))))
+
+
+def _lengths(row: Row, seconds: float) -> list[float]:
+    """Return the seconds of each segment of a recording that lasts so many."""
+    # Rounding to whole milliseconds may put a segment's end just behind the last sample.
+    lengths = [tick(min(segment.end, seconds) - segment.start) for segment in row.segments]
+    for segment, length in zip(row.segments, lengths, strict=True):
         if length <= 0:
             raise AudioError("no-samples", f"segment {segment.id} begins behind the end of {row.recording.audio}")
-        supervision = _supervision(row.recording, segment, length)
-        whole = {**supervision, "start": segment.start, "alignment": _alignment(segment, 0.0)}
-        found.append((whole, _cut(segment, supervision, source)))
-    return found
+    return lengths
 
 
-def _supervision(recording: Recording, segment: Segment, duration: float) -> dict[str, Any]:
-    """Describe a segment of so many seconds; times count from its start."""
-    rights = rights_of(recording)
-    return {
-        "id": segment.id,
-        "recording_id": recording.id,
-        "start": 0.0,
-        "duration": duration,
-        "channel": channel_of(recording, segment),
-        "text": segment.text,
-        "language": language_of(recording, segment),
-        "speaker": segment.speaker,
-        "alignment": _alignment(segment, -segment.start),
-        "custom": {
-            **segment.scores,
-            "licence": rights.licence,
-            "attribution": rights.attribution,
-            "recording_start": segment.start,
-        },
-    }
-
-
-def _alignment(segment: Segment, offset: float) -> dict[str, list[list[Any]]]:
-    """Return words and phones, moved by `offset` seconds, as lhotse stores its alignment items."""
-    return {
-        name: [[one.symbol, tick(one.start + offset), one.duration, one.score] for one in symbols]
-        for name, symbols in (("word", segment.words), ("phone", segment.phones))
-        if symbols
-    }
-
-
-def _cut(segment: Segment, supervision: dict[str, Any], recording: dict[str, Any]) -> dict[str, Any]:
-    """Describe a cut that is exactly one supervision."""
-    return {
-        "id": segment.id,
-        "start": segment.start,
-        "duration": supervision["duration"],
-        "channel": supervision["channel"],
-        "supervisions": [supervision],
-        "recording": recording,
-        "type": "MonoCut",
-    }
+def _cuts(row: Row, described: Sequence[Supervision], recording: msgspec.Raw) -> list[dict[str, Any]]:
+    """Describe cuts that are exactly one supervision each. recording: as JSON."""
+    return [
+        {
+            "id": segment.id,
+            "start": segment.start,
+            "duration": supervision["duration"],
+            "channel": supervision["channel"],
+            "supervisions": [supervision],
+            "recording": recording,
+            "type": "MonoCut",
+        }
+        for segment, supervision in zip(row.segments, described, strict=True)
+    ]

@@ -30,13 +30,13 @@ def structs_of(batch: pa.RecordBatch, kind: type[T]) -> list[T]:
     columns = {name: batch.column(i) for i, name in enumerate(batch.schema.names)}
     info = mi.type_info(kind)
     assert isinstance(info, mi.StructType)
-    with _uncollected():
+    with uncollected():
         return _structs(columns, info, batch.num_rows)
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no cycles while rows are made, which have none: that takes as long as making them."""
+def uncollected() -> Iterator[None]:
+    """Look for no cycles while many objects are made that have none: that takes as long as making them."""
     enabled = gc.isenabled()
     gc.disable()
     try:
