@@ -10,8 +10,10 @@ import sys
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from tests.services.ports import free_port
 
+from speechmill.cli.main import cli
 from speechmill.pipeline.events import Event
 from speechmill.pipeline.pending import Member
 from speechmill.pipeline.record import Scope, Silent
@@ -193,6 +195,12 @@ def test_exec_measures_its_shard_and_logs_each_recording(tone_corpus, tmp_path):
     assert len({line["recording"] for line in vad}) == 2
     assert {(line["level"], line["message"], line["shard"]) for line in vad} == {("info", "vad done", "00000")}
     assert all(line["worker"].count(":") == 1 for line in vad)
+
+
+def test_a_command_that_is_asked_for_no_log_leaves_nothing_in_the_environment(tmp_path, monkeypatch):
+    monkeypatch.delenv("SPEECHMILL_LOG", raising=False)
+    assert CliRunner().invoke(cli, ["exec", "--run", str(tmp_path)]).exit_code == 1
+    assert "SPEECHMILL_LOG" not in os.environ
 
 
 def test_what_ends_a_command_is_a_line_of_the_log_too(tmp_path):

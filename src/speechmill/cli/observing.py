@@ -15,7 +15,8 @@ _LOG = "SPEECHMILL_LOG"
 
 
 def _remember(_context: click.Context, _parameter: click.Parameter, value: str) -> None:
-    os.environ[_LOG] = value  # for what ends the command too; see speechmill.cli.main
+    if value != os.environ.get(_LOG, "text"):  # where nothing is asked for, nothing is left in the environment
+        os.environ[_LOG] = value  # for what ends the command too; see speechmill.cli.main
 
 
 log_format = click.option(
