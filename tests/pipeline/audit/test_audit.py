@@ -101,6 +101,65 @@ def test_a_wrong_row_is_found_by_its_check(out, check):
     assert "versions" in found  # which knows the file's hash
 
 
+def test_words_that_were_edited_by_hand_are_found_after_a_purge_too(out):
+    (path,) = (out / "versions").glob("*/manifest.json")
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "purged": [{"certificate": "c", "recordings": 1}]}))
+    rows_of(out, setter(text="what nobody has said"))
+    done = audit(Workspace.open(out))
+    assert {one.name: one.wrong for one in done if one.wrong} == {"dataset": 2}
+    (dataset,) = (one.findings for one in done if one.wrong)
+    assert dataset[0].where.startswith("a-")
+    assert dataset[0].what.startswith("its text is not what segments-")
+    assert dataset[1].where == "dataset/contents.parquet"
+
+
+def test_contents_that_are_gone_broken_or_of_another_dataset(out):
+    path = out / "dataset" / "contents.parquet"
+    edit(path, setter(digest="0" * 32))
+    assert failed(out)["dataset"].startswith("it is not what the dataset has")
+    path.write_bytes(b"broken")
+    assert str(path) in failed(out)["dataset"]
+    path.unlink()
+    assert failed(out) == {"dataset": "gone; the next export makes it anew"}
+
+
+def test_hashes_that_are_gone_broken_or_not_of_their_files(out):
+    path = out / "hashes.parquet"
+
+    def other(rows):
+        next(row for row in rows if row["uri"].endswith("a.wav"))["sha256"] = "0" * 64
+
+    edit(path, other)
+    assert failed(out)["originals"].startswith("hashes.parquet has another hash of")
+    path.write_bytes(b"broken")
+    assert str(path) in failed(out)["originals"]
+    path.unlink()
+    assert failed(out) == {"originals": "gone; the next run reads every original again"}
+
+
+@pytest.fixture(scope="module")
+def split(ran, tmp_path_factory):
+    """The same with splits, of which each recording is one."""
+    out = shutil.copytree(ran, tmp_path_factory.mktemp("split") / "out")
+    settings = SETTINGS | {"splits": {"dev": 0.3, "test": 0.3}, "export": []}
+    api.run(ran.parent / "audio", out, settings=settings, workers=1)
+    shutil.rmtree(out / "exports")
+    return out
+
+
+def test_splits_that_are_not_remembered(split, tmp_path):
+    out = shutil.copytree(split, tmp_path / "out")
+    assert failed(out) == {}
+    path = out / "splits" / "assigned.parquet"
+    edit(path, lambda rows: rows.pop(next(i for i, row in enumerate(rows) if row["kind"] == "recording")))
+    assert "assigned.parquet doesn't remember it" in failed(out)["splits"]
+    path.write_bytes(b"broken")
+    assert "What was tested on would be forgotten" in failed(out)["splits"]
+    path.unlink()
+    assert failed(out)["splits"].startswith("gone, and with it what was tested on")
+
+
 def test_recordings_that_are_there_twice(out):
     edit(out / "dataset" / "recordings.parquet", lambda rows: rows.append(dict(rows[0])))
     assert failed(out)["duplicate-recordings"] == "two recordings have this id"
@@ -188,6 +247,49 @@ def test_an_export_of_an_earlier_dataset(out):
     path = out / "exports" / "jsonl" / ".speechmill-export.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "decisions": "0" * 16}))
     assert failed(out)["export-rows"].startswith("made of an earlier dataset")
+
+
+def test_a_shard_that_says_it_has_what_it_has_not(out):
+    path = out / "exports" / "jsonl" / ".speechmill-export.json"
+    marker = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({**marker, "shards": [{**marker["shards"][0], "units": marker["shards"][0]["units"][1:]}]})
+    )
+    assert failed(out) == {"export-rows": "2 segments, and the dataset keeps others of these recordings"}
+
+
+def test_checksums_that_are_no_text(out):
+    (out / "exports" / "jsonl" / "CHECKSUMS.sha256").write_bytes(b"\xff\xfe  nothing")
+    assert failed(out).keys() == {"export-files"}
+
+
+def test_a_card_that_is_gone_broken_or_of_another_version(out):
+    (out / "dataset" / "croissant.json").write_text("{")
+    assert failed(out)["versions"].startswith("broken: ")
+    (out / "dataset" / "croissant.json").unlink()
+    assert failed(out)["versions"] == "gone; the next run writes it"
+    (out / "dataset" / "croissant.json").write_text("{}")
+    (out / "dataset" / "README.md").write_bytes(b"\xff")
+    assert failed(out)["versions"].startswith("not of version 1")
+
+
+def test_a_run_whose_plan_is_gone_is_not_taken_for_none(out):
+    (path,) = (out / "runs").glob("*/plan.json")
+    path.unlink()
+    assert failed(out) == {"ledger-results": "gone; the dataset was made by this run"}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff"])
+def test_a_lost_index_is_a_finding_and_what_needs_none_is_checked(out, content, speechmill):
+    path = out / "dataset" / "index.json"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    done = audit(Workspace.open(out), 0)
+    assert [(one.name, one.findings[0].where) for one in done if one.wrong] == [("dataset", "dataset/index.json")]
+    assert {one.name for one in done} >= {"texts", "audio", "ledger-parts", "purges"}
+    if content is None:
+        assert "dataset/index.json" in speechmill("check", out, expect=1).stdout
 
 
 def test_a_purge_that_was_cut_off(out):

@@ -3,6 +3,7 @@
 
 rows       segments and recordings: times, words, scores, texts, duplicates
 sound      canonical audio and originals
+remembered what is remembered beside the dataset
 books      what refers to what: dataset, ledger, splits, versions, purges
 given_out  exports
 
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pyarrow as pa
 
-from speechmill.core.errors import SpeechmillError
+from speechmill.core.errors import SpeechmillError, WorkspaceError
 from speechmill.pipeline.audit.books import (
     check_corrections,
     check_dataset,
@@ -36,27 +38,50 @@ from speechmill.store.workspace import Workspace
 __all__ = ["Check", "Finding", "audit"]
 
 
+# What readers make of files that are broken in ways that nobody foresaw.
+BROKEN = (SpeechmillError, pa.ArrowException, OSError, ValueError, TypeError, LookupError, msgspec.MsgspecError)
+
+
 def audit(workspace: Workspace, decode: int | None = None) -> list[Check]:
-    """Run every check. decode: of how many recordings audio is decoded (None: of all). Raises WorkspaceError."""
-    index = read_index(workspace)
+    """Run every check. decode: of how many recordings audio is decoded (None: of all).
+
+    Raises WorkspaceError where there is no dataset yet. Where only its index is lost, that is a finding.
+    """
     checks: dict[str, Callable[[], Check | Sequence[Check]]] = {
         "rows": lambda: check_rows(workspace),
         "audio": lambda: check_sound(workspace, decode),
-        "dataset": lambda: check_dataset(workspace, index),
         "duplicate-of": lambda: check_duplicates_of(workspace),
         "ledger-parts": lambda: check_parts(workspace),
-        "ledger-results": lambda: check_results(workspace),
-        "splits": lambda: check_splits(workspace),
-        "versions": lambda: check_versions(workspace, index),
-        "exports": lambda: check_exports(workspace, index),
         "corrections": lambda: check_corrections(workspace),
         "purges": lambda: check_purges(workspace),
     }
+    lost: list[Check] = []
+    try:
+        index = read_index(workspace)
+    except WorkspaceError as error:
+        if not (workspace.dataset / "segments.parquet").exists():
+            raise
+        again = "; make it anew with: speechmill run CORPUS"
+        lost = [Check("dataset", 0, 1, (Finding("dataset/index.json", f"{error}{again}"),))]
+    else:
+        checks |= {
+            "dataset": lambda: check_dataset(workspace, index),
+            "ledger-results": lambda: check_results(workspace, index),
+            "splits": lambda: check_splits(workspace, index),
+            "versions": lambda: check_versions(workspace, index),
+            "exports": lambda: check_exports(workspace, index),
+        }
     done: list[Check] = []
-    for name, check in checks.items():
+    for name in sorted(checks, key=_ORDER.index):
         try:
-            found = check()
-        except (SpeechmillError, pa.ArrowException, OSError, KeyError) as error:
+            found = checks[name]()
+        except BROKEN as error:
             found = Check(name, 0, 1, (Finding(name, f"can't be checked: {error}"),))
         done += [found] if isinstance(found, Check) else found
-    return done
+    return [*lost, *done]
+
+
+_ORDER = (
+    "rows", "audio", "dataset", "duplicate-of", "ledger-parts", "ledger-results", "splits", "versions", "exports",
+    "corrections", "purges",
+)  # fmt: skip

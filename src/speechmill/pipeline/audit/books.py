@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -18,7 +19,9 @@ from speechmill.core.groups import in_groups
 from speechmill.core.types import Source
 from speechmill.formats.manifest import read_parquet
 from speechmill.pipeline.audit.findings import Check, Sheet
+from speechmill.pipeline.audit.remembered import check_assigned, check_contents, compare_rows
 from speechmill.pipeline.corrected import renamed
+from speechmill.pipeline.landmarks_table import COLUMN as LANDMARKS
 from speechmill.pipeline.plan import Node
 from speechmill.pipeline.purge.certificate import journal_path
 from speechmill.pipeline.refilter import Index
@@ -30,7 +33,11 @@ from speechmill.store.parts import STATUS
 from speechmill.store.pseudonyms import KEY, pseudonyms
 from speechmill.store.workspace import Workspace
 
+if TYPE_CHECKING:
+    from speechmill.pipeline.versions.shelf import Version
+
 _STAGE = re.compile(r"[a-z0-9_.]+-[0-9a-f]{16}")
+_FROZEN = ("plan.json", "sources.parquet", "shards.parquet")  # of a run
 FINISHED = (0, 1)  # exit statuses of a run that came to its end
 
 
@@ -41,7 +48,11 @@ def check_dataset(workspace: Workspace, index: Index) -> Check:
     for path in (segments, decisions, index.recordings_path(workspace)):
         if not path.exists():
             sheet.add(path.relative_to(workspace.root).as_posix(), "the dataset's index names it, and it is gone")
-    if sheet.wrong:
+    landmarks = workspace.tables / f"landmarks-{index.table}.parquet"
+    if not landmarks.exists() and _makes_landmarks(workspace, index):
+        gone = "gone, and with it what copies of audio are known by; run the corpus again"
+        sheet.add(landmarks.relative_to(workspace.root).as_posix(), gone)
+    if any(not path.exists() for path in (segments, decisions, index.recordings_path(workspace))):
         return sheet.done()
     own = _columns(workspace.dataset / "segments.parquet", ["id", "drops", "duplicate_of", "split"])
     for name, path in (("table", segments), ("decisions", decisions)):
@@ -52,11 +63,21 @@ def check_dataset(workspace: Workspace, index: Index) -> Check:
     for column in ("drops", "duplicate_of", "split"):
         if own["id"].equals(decided["id"]) and own[column].to_pylist() != decided[column].to_pylist():
             sheet.add("dataset/segments.parquet", f"{column} is not what {decisions.name} says")
+    if own["id"].equals(_columns(segments, ["id"])["id"]):
+        compare_rows(sheet, workspace.dataset / "segments.parquet", segments)
     recordings = _columns(workspace.dataset / "recordings.parquet", ["id"])
     if not recordings["id"].equals(_columns(index.recordings_path(workspace), ["id"])["id"]):
         sheet.add("dataset/recordings.parquet", "its recordings are not those of the table")
+    else:
+        compare_rows(sheet, workspace.dataset / "recordings.parquet", index.recordings_path(workspace))
+    check_contents(sheet, workspace.dataset)
     sheet.saw(own.num_rows)
     return sheet.done()
+
+
+def _makes_landmarks(workspace: Workspace, index: Index) -> bool:
+    run = workspace.runs / index.run
+    return (run / "plan.json").exists() and any(LANDMARKS in node.writes for node in read_plan(run).nodes)
 
 
 def _columns(path: Path, names: list[str]) -> pa.Table:
@@ -114,12 +135,17 @@ def _part(path: Path) -> str | None:
     return None
 
 
-def check_results(workspace: Workspace) -> Check:
+def check_results(workspace: Workspace, index: Index) -> Check:
     """Of the newest run, if it came to its end, every recording has all results or a failure that says why not.
 
     Not where a part is broken, which `ledger-parts` says: the ledger would set it aside, and nothing is altered here.
     """
     sheet = Sheet("ledger-results")
+    made = workspace.runs / index.run  # people may delete old runs as a whole
+    for lost in (name for name in _FROZEN if made.exists() and not (made / name).exists()):
+        sheet.add(f"runs/{index.run}/{lost}", "gone; the dataset was made by this run")
+    if sheet.wrong:
+        return sheet.done()
     if check_parts(workspace).wrong:
         return sheet.done()
     run = workspace.latest_run()
@@ -194,14 +220,38 @@ def check_versions(workspace: Workspace, index: Index) -> Check:
         path = workspace.root / name
         if not path.exists() or sha256_file(path) != file.sha256:
             sheet.add(name, f"version {newest.manifest.number} was recorded with another content of it")
+    _card(sheet, workspace, newest)
     return sheet.done()
 
 
-def check_splits(workspace: Workspace) -> Check:
-    """Nothing is in two splits."""
+def _card(sheet: Sheet, workspace: Workspace, version: Version) -> None:
+    """The dataset's card is there, and of its newest version. The README is written last."""
+    from speechmill.pipeline.card.write import CROISSANT, README
+
+    card, described = workspace.dataset / README, workspace.dataset / CROISSANT
+    if not card.exists() and not described.exists():
+        return  # cut off before: the next command writes it
+    for path in (card, described):
+        if not path.exists():
+            sheet.add(f"dataset/{path.name}", "gone; the next run writes it")
+    if card.exists() and described.exists() and version.manifest.fingerprint.encode() in card.read_bytes():
+        try:
+            found = msgspec.json.decode(described.read_bytes(), type=dict[str, Any])
+            if "@type" not in found:
+                sheet.add(f"dataset/{CROISSANT}", "broken: it describes nothing")
+        except msgspec.DecodeError as error:
+            sheet.add(f"dataset/{CROISSANT}", f"broken: {error}")
+    elif card.exists() and described.exists():
+        sheet.add(f"dataset/{README}", f"not of version {version.manifest.number}; delete it: the next run writes it")
+
+
+def check_splits(workspace: Workspace, index: Index) -> Check:
+    """Nothing is in two splits, and what is of which is remembered."""
     from speechmill.pipeline.leaks import find_leaks
 
     sheet = Sheet("splits")
+    if not check_assigned(sheet, workspace, asked=index.splits is not None):
+        return sheet.done()
     for leak in find_leaks(workspace):
         sheet.add(leak.ids[0] if leak.ids else leak.name, str(leak))
     return sheet.done()

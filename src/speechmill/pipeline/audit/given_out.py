@@ -8,18 +8,21 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from speechmill.core.errors import SpeechmillError
 from speechmill.core.files import sha256_file
+from speechmill.formats.manifest import read_parquet
 from speechmill.pipeline.audit.findings import Check, Sheet
 from speechmill.pipeline.export.commit import CHECKSUMS, given_out
-from speechmill.pipeline.export.marker import EXPORT_MARKER, Export, read_marker
+from speechmill.pipeline.export.marker import EXPORT_MARKER, Export, Unit, read_marker
 from speechmill.pipeline.refilter import Index
+from speechmill.store.contents import FILE as CONTENTS
 from speechmill.store.workspace import Workspace
 
 
 def check_exports(workspace: Workspace, index: Index) -> list[Check]:
     """Check every export's files, and its rows against the dataset."""
     files, rows = Sheet("export-files"), Sheet("export-rows")
-    kept = _kept(workspace)
+    kept, pieces = _kept(workspace), _pieces(workspace)
     for folder in sorted(workspace.exports.glob("[!.]*")):
         marker = read_marker(folder)
         place = folder.relative_to(workspace.root).as_posix()
@@ -27,7 +30,8 @@ def check_exports(workspace: Workspace, index: Index) -> list[Check]:
             files.add(place, f"no readable {EXPORT_MARKER}: no export, or one that was cut off")
             continue
         _files(files, folder, place, marker)
-        _rows(rows, place, marker, index, kept)
+        if _rows(rows, place, marker, index, kept) and pieces is not None:
+            _shards(rows, place, marker, pieces)
     return [files.done(), rows.done()]
 
 
@@ -62,18 +66,19 @@ def _checksums(sheet: Sheet, folder: Path, place: str, stated: dict[str, str]) -
     if not path.exists():
         sheet.add(f"{place}/{CHECKSUMS}", "gone")
         return
-    lines = (line.partition("  ") for line in path.read_text(encoding="utf-8").splitlines())
+    lines = (line.partition("  ") for line in path.read_text(encoding="utf-8", errors="replace").splitlines())
     listed = {name: sha256 for sha256, _blank, name in lines}
     for name in sorted(listed.keys() | stated.keys()):
         if listed.get(name) != stated.get(name):
             sheet.add(f"{place}/{CHECKSUMS}", f"{name}: other than the export says")
 
 
-def _rows(sheet: Sheet, place: str, marker: Export, index: Index, kept: dict[str, int]) -> None:
+def _rows(sheet: Sheet, place: str, marker: Export, index: Index, kept: dict[str, int]) -> bool:
+    """Compare an export with the dataset that it is of. Returns whether it is of the one that is there."""
     sheet.saw(marker.segments)
     if (marker.table, marker.decisions) != (index.table, index.decisions):
         sheet.add(place, f"made of an earlier dataset; write it anew with: speechmill export {place.split('/')[-1]}")
-        return
+        return False
     if marker.shards and sum(shard.segments for shard in marker.shards) != marker.segments:
         sheet.add(place, f"it says {marker.segments} segments, and its shards have another number")
     if marker.segments != sum(kept.values()):
@@ -81,3 +86,40 @@ def _rows(sheet: Sheet, place: str, marker: Export, index: Index, kept: dict[str
     for shard in marker.shards:
         if strange := sorted(set(shard.recordings) - kept.keys()):
             sheet.add(f"{place}: shard {shard.name}", f"{strange[0]!r} has no kept segment in the dataset")
+    return True
+
+
+Pieces = dict[Unit, tuple[int, str]]  # segments and split
+
+
+def _pieces(workspace: Workspace) -> Pieces | None:
+    """Return what the dataset keeps of each hour, and as hour -1 of each recording; None where that is lost."""
+    try:
+        table = read_parquet(workspace.dataset / CONTENTS, ["recording_id", "hour", "kept", "split"])
+    except (SpeechmillError, OSError):
+        return None  # a finding of its own
+    found: Pieces = {}
+    for row in table.to_pylist():
+        id = row["recording_id"]
+        found[(id, row["hour"])] = row["kept"], row["split"]
+        found[(id, -1)] = found.get((id, -1), (0, ""))[0] + row["kept"], row["split"]
+    return found
+
+
+def _shards(sheet: Sheet, place: str, marker: Export, pieces: Pieces) -> None:
+    """Each shard has what the dataset keeps of its units, and every unit is in one."""
+    seen: set[Unit] = set()
+    for shard in marker.shards:
+        where = f"{place}: shard {shard.name}"
+        mine = [pieces.get(unit, (0, shard.split)) for unit in shard.units]
+        if sum(kept for kept, _split in mine) != shard.segments:
+            sheet.add(where, f"{shard.segments} segments, and the dataset keeps others of these recordings")
+        if any(split != shard.split for _kept, split in mine):
+            sheet.add(where, f"the dataset has some of it in another split than {shard.split}")
+        if twice := seen.intersection(shard.units):
+            sheet.add(where, f"{min(twice)[0]!r} is in another shard, too")
+        seen.update(shard.units)
+    whole = {id for id, hour in seen if hour < 0}
+    lost = sorted(unit for unit in pieces if unit[1] >= 0 and unit not in seen and unit[0] not in whole)
+    if marker.shards and lost:
+        sheet.add(place, f"{lost[0][0]!r} is kept in the dataset, and in no shard")

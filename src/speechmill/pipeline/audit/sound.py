@@ -13,6 +13,7 @@ from speechmill.core.files import digest, sha256_file
 from speechmill.core.timebase import CANONICAL_HZ
 from speechmill.formats.flac import FlacReader, stream_info
 from speechmill.pipeline.audit.findings import Check, Sheet
+from speechmill.pipeline.audit.remembered import check_hashes
 from speechmill.store.workspace import Workspace
 
 TOLERANCE_S = 0.002  # a duration is that of the original's timeline
@@ -32,6 +33,7 @@ def check_sound(workspace: Workspace, limit: int | None) -> list[Check]:
             for path in fine:
                 _decoded(decoded, path, row["id"])
             _original(originals, row)
+    check_hashes(originals, workspace, rows)
     return [headers.done(), decoded.done(), originals.done()]
 
 
