@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 from msgspec import structs
 
 from speechmill.core.remote import Wanted
@@ -121,6 +122,7 @@ class Decoder:
             results, self._results = self._results, []
         if results:
             self._ledger.write(self._node.folder, SHARD, self._node.writes, results)
+            pa.default_memory_pool().release_unused()  # what saving the hashes took, too
         self._flushed = time.monotonic()
 
     def _wait_for(self, source: Source, stored: Stored) -> None:
