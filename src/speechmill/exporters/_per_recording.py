@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,3 +43,15 @@ def one_field(text: str) -> str:
     'Bảo,_the_host'
     """
     return "_".join(text.split()).lstrip(";") or UNKNOWN
+
+
+def one_name(name: str) -> str:
+    """Make a speaker's name that can stand between spaces; one that can't be written as it is gets a hash of it.
+
+    So "a b" and "a_b" stay two speakers, in every shard and whoever else is in the data set.
+
+    >>> one_name("a_b"), one_name("a b")
+    ('a_b', 'a_b_c8687a08')
+    """
+    plain = one_field(name)
+    return plain if plain == name else f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"

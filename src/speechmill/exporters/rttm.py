@@ -2,6 +2,7 @@
 """RTTM: who spoke when, one line for each kept segment.
 
 Kept segments only, so what a filter left out looks like silence: it is the dataset's truth, not a diarization's.
+A speaker's name with white space gets "_" for it and a hash of the name behind it: columns are parted by spaces.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from speechmill.core.stage import Context
 from speechmill.core.types import Recording, Segment, Turn
 from speechmill.exporters import About, Shard, Written
 from speechmill.exporters._kept import channel_of
-from speechmill.exporters._per_recording import UNKNOWN, one_field, place, put_together
+from speechmill.exporters._per_recording import UNKNOWN, one_name, place, put_together
 from speechmill.formats.rttm import write
 
-VERSION = "2"
+VERSION = "3"
 REQUIRES = ()
 UNIT = "recording"
 USAGE = """\
@@ -51,4 +52,4 @@ class Backend:
 def _turns(recording: Recording, segments: Sequence[Segment]) -> Iterator[Turn]:
     for segment in segments:
         channel = channel_of(recording, segment)
-        yield Turn(segment.start, segment.duration, one_field(segment.speaker or UNKNOWN), channel)
+        yield Turn(segment.start, segment.duration, one_name(segment.speaker or UNKNOWN), channel)
