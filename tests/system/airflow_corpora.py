@@ -127,6 +127,11 @@ def events(folder: Path, stage: str) -> list[dict[str, Any]]:
     return found
 
 
+def parts(folder: Path, stage: str) -> list[Path]:
+    """Return where results of a stage are kept. They get there together, up to two seconds after their events."""
+    return list((folder / "workspace/stages").glob(f"{stage}-*/*/[!.]*.parquet"))
+
+
 class Calls:
     """What a webhook was told."""
 

@@ -26,6 +26,7 @@ from tests.system.airflow_corpora import (
     dated,
     events,
     listening,
+    parts,
     real_clips,
     rows,
     talks,
@@ -136,9 +137,9 @@ def command_of(platform: Platform, folder: Path, stages: str) -> list[psutil.Pro
     return found
 
 
-def kill_while(platform: Platform, folder: Path, stage: str, done: int) -> None:
+def kill_while(platform: Platform, folder: Path, stage: str, done: Callable[[Path, str], list[Any]]) -> None:
     """Kill -9 what does a stage of a corpus, when it has done some recordings and not all."""
-    wait_for(lambda: len(events(folder, stage)) >= done, f"{done} recordings through {stage}", every_s=0.05)
+    wait_for(lambda: done(folder, stage), f"a recording through {stage}", every_s=0.05)
     victims = command_of(platform, folder, stage)
     assert victims, "it was done before it could be killed"
     for victim in victims:
@@ -174,7 +175,7 @@ def test_a_task_whose_command_is_killed_is_tried_again(
 ) -> None:
     platform.unpause("flaky_label", "flaky_align")
     run = platform.trigger("flaky_label")
-    kill_while(platform, corpora["flaky"], "transcribe", 1)
+    kill_while(platform, corpora["flaky"], "transcribe", events)
     platform.wait("flaky_label", run)
     tries = {one["task_id"]: one["try_number"] for one in platform.tasks("flaky_label", run)}
     assert tries["transcribe"] == 2
@@ -215,7 +216,7 @@ def test_clearing_what_failed_does_only_what_is_undone_and_failure_is_told(
 ) -> None:
     platform.unpause("cleared_label", "cleared_align")
     run = platform.trigger("cleared_label")
-    kill_while(platform, corpora["cleared"], "transcribe", 5)
+    kill_while(platform, corpora["cleared"], "transcribe", parts)  # what is done, is done for good
     platform.wait("cleared_label", run, expect="failed")
     assert platform.states("cleared_label", run)["transcribe"] == "failed"
     told = calls.wait_for("failed", "cleared_label")
