@@ -104,17 +104,19 @@ def test_an_empty_prefix_is_an_empty_page(place: Place) -> None:
 
 
 def test_a_description_has_name_date_language_and_the_stated_licence(place: Place) -> None:
+    before = datetime.now(UTC).date()
     place.put("a/one.mp3")
     backend = place.backend(licence="CC BY 4.0", language="vi")
     ref = backend.discover(None).refs[0]
     of = backend.describe(ref)
-    today = datetime.now(UTC).date().isoformat()
+    days = [day.isoformat() for day in (before, datetime.now(UTC).date())]  # two, at midnight
     assert (of.platform, of.id, of.title, of.language) == ("s3", ref.id, "one", "vi")
-    assert of.date == ref.date == today
+    assert of.date == ref.date
+    assert of.date in days
     assert of.url == of.rights.url == f"{place.uri}/a/one.mp3"
     assert (of.licence, of.rights.state) == ("CC BY 4.0", "cc-by")
     assert of.rights.evidence == "licence of this source in the corpus file"
-    assert of.rights.seen == today
+    assert of.rights.seen in days
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,7 @@ def test_a_store_that_fails_is_no_item_s_fault(place: Place, fault: str, kind: s
     of = place.backend().describe(place.backend().discover(None).refs[0])
     place.server.fail(fault, share=1)
     with pytest.raises(FetchError) as caught:
-        place.backend(timeout_s=0.1).fetch(of)
+        place.backend(timeout_s=0.5).fetch(of)  # three times that, for a whole answer
     assert (caught.value.kind, caught.value.reason) == (kind, reason)
     assert services.TOKEN not in str(caught.value)
     assert list(place.folder.iterdir()) == []
