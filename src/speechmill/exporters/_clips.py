@@ -56,13 +56,15 @@ class Clips:
         return self.wav(segment) if container == "wav" else self.opus(segment)
 
     def flac(self, segment: Segment) -> bytes:
-        span = self.span(segment)
-        with self._of(segment) as cutter:
+        cutter, span = self._cutter(segment), self.span(segment)
+        try:
             named = self._named(segment)
             if named not in self._prepared:
                 self._prepared.add(named)
                 cutter.prepare(list(self._spans(named, cutter.info.num_samples)))
             return cutter.flac(*span)
+        except AudioError as error:
+            raise LostAudio(cutter.path, error.reason) from error
 
     def _spans(self, named: str, num_samples: int) -> Iterator[tuple[int, int]]:
         """Yield the spans of all segments that are in a file."""
@@ -79,9 +81,11 @@ class Clips:
 
     def samples(self, segment: Segment) -> Pcm16:
         """Return (num_samples,) int16 at 24 kHz."""
-        span = self.span(segment)
-        with self._of(segment) as cutter:
+        cutter, span = self._cutter(segment), self.span(segment)
+        try:
             return cutter.pcm(*span)
+        except AudioError as error:
+            raise LostAudio(cutter.path, error.reason) from error
 
     def num_samples(self, segment: Segment) -> int:
         """Return how many samples a segment's file has, at 24 kHz."""
@@ -90,26 +94,26 @@ class Clips:
 
     def span(self, segment: Segment) -> tuple[int, int]:
         """Return a segment's first sample and the one after its last. Raises AudioError where it has none."""
-        with self._of(segment) as cutter:
-            start, stop = _span(segment, cutter.info.num_samples)
+        cutter = self._cutter(segment)
+        start, stop = _span(segment, cutter.info.num_samples)
         if stop <= start:
             raise AudioError("no-samples", f"segment {segment.id} begins behind the end of {cutter.path}")
         return start, stop
 
-    @contextlib.contextmanager
-    def _of(self, segment: Segment) -> Iterator[FlacCutter]:
-        """Yield the open file of a segment's channel."""
+    def _cutter(self, segment: Segment) -> FlacCutter:
+        """Return the open file of a segment's channel."""
+        named = self._named(segment)
+        if (there := self._open.get(named)) is not None:
+            return there
         from speechmill.formats.flac_cut import FlacCutter
 
-        named = self._named(segment)
-        if named not in self._open:  # a table may be somebody else's, and name any file
-            inside(self._root, named, f"{self._root}: {self._recording.id}")
+        # A table may be somebody else's, and name any file.
+        inside(self._root, named, f"{self._root}: {self._recording.id}")
         try:
-            if named not in self._open:
-                self._open[named] = FlacCutter(self._root / named)
-            yield self._open[named]
+            opened = self._open[named] = FlacCutter(self._root / named)
         except AudioError as error:
             raise LostAudio(self._root / named, error.reason) from error
+        return opened
 
     def _named(self, segment: Segment) -> str:
         return self._recording.audio[channel_of(self._recording, segment)]
