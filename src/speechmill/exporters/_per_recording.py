@@ -17,7 +17,10 @@ UNKNOWN = "unknown"  # formats whose lines and tiers must name a speaker
 
 
 def place(folder: Path, shard: Shard, recording: Recording, suffix: str) -> Path:
-    """Return the path of a recording's file. Raises WorkspaceError where its id can't be a file's name."""
+    """Return the path of a recording's file. Raises WorkspaceError where its id can't be a file's name.
+
+    Who writes it needn't wait for the disk: an export is on it as a whole before it takes its place.
+    """
     return folder / shard.split / f"{file_name(recording.id, 'dataset/recordings.parquet')}{suffix}"
 
 

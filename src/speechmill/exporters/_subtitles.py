@@ -52,7 +52,7 @@ class Subtitles:
         for recording, segments in shard.rows():
             found = [cue for segment in segments for cue in cues(segment, self._config)]
             in_order = sorted(found, key=lambda cue: (cue.start or 0.0, cue.duration or 0.0, cue.speaker or ""))
-            write(place(folder, shard, recording, self.suffix), in_order, keep_lines=True)
+            write(place(folder, shard, recording, self.suffix), in_order, keep_lines=True, durable=False)
 
     def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
         """Add nothing: each file stands alone."""

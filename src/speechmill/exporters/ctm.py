@@ -7,7 +7,7 @@ column, the confidence, is there where an aligner gave one. Segments whose words
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -45,7 +45,8 @@ class Backend:
     def shard(self, shard: Shard, folder: Path) -> None:
         """Write the recordings of a shard."""
         for recording, segments in shard.rows():
-            write(place(folder, shard, recording, ".ctm"), in_order(recording, segments, self._config.level))
+            words = in_order(recording, segments, self._config.level)
+            write(place(folder, shard, recording, ".ctm"), words, durable=False)
 
     def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
         """Put each split's recordings together."""
@@ -57,9 +58,18 @@ def in_order(
 ) -> dict[tuple[str, int], list[Word]]:
     """Return the symbols of a recording by (id, channel), in sclite's order."""
     found: dict[tuple[str, int], list[Word]] = {}
+    fields: dict[str, str] = {}
     for segment in segments:
-        symbols = segment.words if level == "words" else segment.phones
-        named = (structs.replace(word, symbol=one_field(word.symbol)) for word in symbols)
-        found.setdefault((recording.id, channel_of(recording, segment)), []).extend(named)
+        words = segment.words if level == "words" else segment.phones
+        found.setdefault((recording.id, channel_of(recording, segment)), []).extend(_in_fields(words, fields))
     by_bytes = sorted(found, key=lambda key: str(key[1] + 1))  # channel 10 comes before 2
     return {key: sorted(found[key], key=lambda word: word.start) for key in by_bytes}
+
+
+def _in_fields(words: Iterable[Word], fields: dict[str, str]) -> Iterator[Word]:
+    """Yield words that can be written. fields: how those were written that were met before, most of them many times."""
+    for word in words:
+        if word.symbol not in fields:
+            fields[word.symbol] = one_field(word.symbol)
+        field = fields[word.symbol]
+        yield word if field == word.symbol else structs.replace(word, symbol=field)

@@ -50,7 +50,8 @@ class Backend:
     def shard(self, shard: Shard, folder: Path) -> None:
         """Write the recordings of a shard."""
         for recording, segments in shard.rows():
-            write(place(folder, shard, recording, ".eaf"), tiers_of(segments), media_of(recording))
+            tiers = tiers_of(segments)
+            write(place(folder, shard, recording, ".eaf"), tiers, media_of(recording), durable=False)
 
     def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
         """Add nothing: each file stands alone."""

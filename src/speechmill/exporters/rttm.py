@@ -42,7 +42,8 @@ class Backend:
     def shard(self, shard: Shard, folder: Path) -> None:
         """Write the recordings of a shard."""
         for recording, segments in shard.rows():
-            write(place(folder, shard, recording, ".rttm"), {recording.id: list(_turns(recording, segments))})
+            turns = {recording.id: list(_turns(recording, segments))}
+            write(place(folder, shard, recording, ".rttm"), turns, durable=False)
 
     def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
         """Put each split's recordings together."""

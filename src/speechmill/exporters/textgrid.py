@@ -46,7 +46,8 @@ class Backend:
     def shard(self, shard: Shard, folder: Path) -> None:
         """Write the recordings of a shard."""
         for recording, segments in shard.rows():
-            write(place(folder, shard, recording, ".TextGrid"), text_grid(recording.duration, segments))
+            grid = text_grid(recording.duration, segments)
+            write(place(folder, shard, recording, ".TextGrid"), grid, durable=False)
 
     def index(self, shards: Sequence[Written], about: About, folder: Path) -> None:
         """Add nothing: each file stands alone."""

@@ -175,11 +175,11 @@ def _unescape(match: re.Match[str]) -> str:
     return html.unescape(match.group()) if name[0] == "#" else html.entities.html5.get(name + ";", match.group())
 
 
-def write(path: Path, utterances: Sequence[Utterance], *, keep_lines: bool = False) -> None:
+def write(path: Path, utterances: Sequence[Utterance], *, keep_lines: bool = False, durable: bool = True) -> None:
     """Write .vtt (with voices) or .srt (which has no place for a speaker), by the path's suffix.
 
     keep_lines: a line of a text is a line on the screen; otherwise each text is one line. Utterances without text are
-    left out. Raises FormatError where one has no times or the suffix is another.
+    left out. Raises FormatError where one has no times or the suffix is another. durable: see `core.files.atomic`.
     """
     suffix = path.suffix.lower()
     if suffix not in (".srt", ".vtt"):
@@ -199,7 +199,7 @@ def write(path: Path, utterances: Sequence[Utterance], *, keep_lines: bool = Fal
         else:
             cues.append(f"{len(cues) + 1}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{_escape_srt(text)}\n")
     head = ["WEBVTT\n"] if suffix == ".vtt" else []
-    write_bytes(path, "\n".join(head + cues).encode())
+    write_bytes(path, "\n".join(head + cues).encode(), durable=durable)
 
 
 def _clock(total_ms: int, point: str) -> str:

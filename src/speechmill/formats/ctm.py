@@ -46,10 +46,10 @@ def _score(path: Path, row: Row) -> float | None:
     return score
 
 
-def write(path: Path, words: Mapping[tuple[str, int], Sequence[Word]]) -> None:
+def write(path: Path, words: Mapping[tuple[str, int], Sequence[Word]], *, durable: bool = True) -> None:
     """Write words by (recording id, channel from 0), times to 0.1 ms, confidence where there is one.
 
-    Raises FormatError where an id or a word is empty or holds white space.
+    Raises FormatError where an id or a word is empty or holds white space. durable: see `core.files.atomic`.
     """
     lines = []
     for (recording, channel), found in words.items():
@@ -58,4 +58,4 @@ def write(path: Path, words: Mapping[tuple[str, int], Sequence[Word]]) -> None:
             score = "" if word.score is None else f" {word.score:.4f}"
             symbol = field(path, word.symbol, "word")
             lines.append(f"{head} {word.start:.4f} {word.duration:.4f} {symbol}{score}\n")
-    write_bytes(path, "".join(lines).encode())
+    write_bytes(path, "".join(lines).encode(), durable=durable)

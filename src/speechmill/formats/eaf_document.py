@@ -69,14 +69,14 @@ class DocumentTier(Struct, frozen=True):
     parent: str = ""
 
 
-def write(path: Path, tiers: Sequence[DocumentTier], media: str = "") -> None:
+def write(path: Path, tiers: Sequence[DocumentTier], media: str = "", *, durable: bool = True) -> None:
     """Write a document. media: name of the recording's file; ELAN looks for it beside the document.
 
     Raises FormatError where a tier's name is there twice, a parent comes behind its child, or annotations are empty,
-    out of order or not inside one of their parent's.
+    out of order or not inside one of their parent's. durable: see `core.files.atomic`.
     """
     _check(path, tiers)
-    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with atomic(path, durable=durable) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for line in _lines(tiers, media):
             file.write(line)
 

@@ -35,10 +35,10 @@ def read(path: Path) -> dict[str, tuple[Turn, ...]]:
     return {recording: tuple(found) for recording, found in turns.items()}
 
 
-def write(path: Path, turns: Mapping[str, Sequence[Turn]]) -> None:
+def write(path: Path, turns: Mapping[str, Sequence[Turn]], *, durable: bool = True) -> None:
     """Write turns by recording id, times to 0.1 ms.
 
-    Raises FormatError where an id or a speaker is empty or holds white space.
+    Raises FormatError where an id or a speaker is empty or holds white space. durable: see `core.files.atomic`.
     """
     lines = []
     for recording, found in turns.items():
@@ -47,4 +47,4 @@ def write(path: Path, turns: Mapping[str, Sequence[Turn]]) -> None:
             speaker = field(path, turn.speaker, "speaker")
             times = f"{turn.channel + 1} {turn.start:.4f} {turn.duration:.4f}"
             lines.append(f"{head} {times} <NA> <NA> {speaker} <NA> <NA>\n")
-    write_bytes(path, "".join(lines).encode())
+    write_bytes(path, "".join(lines).encode(), durable=durable)
