@@ -3,7 +3,8 @@
 
 corpus       a corpus file's remote sources as one crawl, and what may be asked of it: status, retry, takedown, sweep
 plane        the asyncio plane: one crawl, from its start to its end
-_platform    one platform's part of it: listings, budget, ways, visits
+_platform    one platform's part of it: what is asked next, by which way. Beside it: _connections, what a call says;
+             _outcomes, what is done with its answer; _budget; _bell
 discovery    how far each listing is followed
 policy       decides from a Ref or a Description: accept, hold or skip; licences fail closed
 reactions    what each kind of error does to the item, to the way it went, and to the platform

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import random
 import time
@@ -13,19 +12,19 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from speechmill.core import registry
-from speechmill.core.errors import FetchError, WorkspaceError
+from speechmill.core.errors import FetchError
 from speechmill.core.remote import Page
-from speechmill.crawl._connections import connection_of, jar_of
+from speechmill.crawl._bell import Bell
+from speechmill.crawl._budget import Budget
+from speechmill.crawl._connections import Calls
+from speechmill.crawl._outcomes import Outcomes
 from speechmill.crawl._tally import Ending
-from speechmill.crawl.discovery import Followed, Listing, without_denied
+from speechmill.crawl.discovery import Followed, Listing, hungriest, refused_by, without_denied
 from speechmill.crawl.egress import BUSY_S, Turn, Ways, ways_of
 from speechmill.crawl.policy import decide
 from speechmill.crawl.reactions import Breaker, next_try
-from speechmill.crawl.visit import DISK
-from speechmill.crawl.workers import DIED, Answer, Asked, wanted_of
-from speechmill.pipeline.crawl_options import Egress
-from speechmill.sources import Connection
-from speechmill.store.catalog import Attempt, Catalog, EgressState, Job, LeaseLost
+from speechmill.crawl.workers import Answer
+from speechmill.store.catalog import EgressState, Job, LeaseLost
 
 if TYPE_CHECKING:
     from speechmill.crawl.plane import Ground
@@ -35,31 +34,7 @@ AHEAD = 4  # ready items for each worker thread, at which the next page is asked
 PATIENCE_S = 30.0  # waited for in any case: retries that are due soon, a way's pace
 IDLE_S = 30.0  # between two looks at a catalog that other processes write too
 EMPTY_S = 0.1  # between two leases that found nothing
-GRANTED = 8  # items taken from the budget at once
-MAX_WAYS_TRIED = 8  # for the one that a listing was read by so far
 PACED_S = 2.0  # longer waits for a way are no longer its pace
-
-
-class Bell:
-    """Wakes whoever waits for something to have changed."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-        self.rung = 0
-
-    def ring(self) -> None:
-        self.rung += 1
-        self._event.set()
-        self._event = asyncio.Event()
-
-    async def heard(self, seconds: float) -> None:
-        """Wait for the bell, so many seconds at most."""
-        event = self._event
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(
-                seconds
-            ):  # not wait_for: before Python 3.12 it loses a cancellation now and then
-                await event.wait()
 
 
 class PlatformCrawl:
@@ -75,23 +50,16 @@ class PlatformCrawl:
         self._ways = ways
         self._breaker = Breaker(backend)
         self._random = random.Random()
-        self._budget: int | None = ground.job.options.budgets.get(backend, module.BUDGET)
-        self._granted = 0  # items of the budget that are taken and not used yet
+        self._budget = Budget(ground, backend, module.BUDGET)
         self._leased: deque[Job] = deque()  # and not under way
         self._visiting: dict[int, Job] = {}
-        self._described: set[int] = set()  # accepted without media: held until the end, so that nobody asks again
         self._asking = 0  # pages
         self._taking: asyncio.Future[None] | None = None  # the last lease
         self._is_over = False
         self._empty_until = 0.0
         self._remembered: list[EgressState] = []
-        self._connections: dict[str, Connection] = {}
-        visiting = getattr(module, "visiting", lambda config: config)
-        self._visit_configs = {one.listing.id: visiting(one.listing.config) for one in followed}
-        config = followed[0].listing.config
-        self._cookies, notes = jar_of(ground.job, backend, config, ground.folder.path)
-        for note in notes:
-            ground.note(note)
+        self._calls = Calls(ground, backend, [one.listing for one in followed])
+        self._outcomes = Outcomes(ground, backend, ways, self._breaker)
 
     @classmethod
     async def start(cls, ground: Ground, backend: str, listings: list[Listing]) -> PlatformCrawl:
@@ -139,13 +107,11 @@ class PlatformCrawl:
         ground = self._ground
         if self._taking is not None:
             await asyncio.gather(self._taking, return_exceptions=True)  # what it raised has ended the crawl already
-        items = [job.item for job in (*self._leased, *self._visiting.values())] + sorted(self._described)
+        items = [job.item for job in (*self._leased, *self._visiting.values())] + sorted(self._outcomes.described)
         self._leased.clear()
         if items:
             await ground.rows(ground.catalog.release, ground.owner, items)
-        if self._granted:
-            granted, self._granted = self._granted, 0
-            await ground.rows(ground.catalog.refund, self.platform, granted, time.time())
+        await self._budget.refund()
         await self.remember()
 
     # -- discovery
@@ -163,10 +129,7 @@ class PlatformCrawl:
 
     def _hungry(self) -> Followed | None:
         """Return the listing to be asked next; none while enough is ready."""
-        now = time.time()
-        if sum(one.ready for one in self._followed.values()) >= AHEAD * self._ground.slots:
-            return None
-        return min((one for one in self._followed.values() if one.is_hungry(now)), key=_pages, default=None)
+        return hungriest(self._followed.values(), AHEAD * self._ground.slots, time.time())
 
     def _until_hungry(self) -> float:
         now = time.time()
@@ -179,10 +142,9 @@ class PlatformCrawl:
             if (turn := await self._way(followed.way)) is None:
                 return
             followed.way = turn.egress.name
-            asked = self._asked(followed, turn.egress, "discover", cursor=followed.cursor)
-            answer = await ground.workers.ask(asked)
+            answer = await ground.workers.ask(self._calls.page(followed, turn.egress))
             ground.tally.requests += answer.requests
-            self._report(turn, answer.error, None)
+            self._outcomes.report(turn, answer.error, None)
             if answer.error is not None:
                 self._page_failed(followed, answer.error)
             elif answer.page is not None:
@@ -195,15 +157,8 @@ class PlatformCrawl:
     async def _page(self, followed: Followed, page: Page) -> None:
         ground, listing = self._ground, followed.listing
         page = without_denied(page, ground.denied)
-        save = functools.partial(
-            ground.catalog.save_page,
-            listing.id,
-            page,
-            followed.skipped(page),
-            time.time(),
-            restart=followed.starts_over,
-        )
-        new = await ground.rows(save)
+        save = functools.partial(ground.catalog.save_page, restart=followed.starts_over)
+        new = await ground.rows(save, listing.id, page, followed.skipped(page), time.time())
         ground.tally.found += new
         followed.take(page, new)
         await self._refresh(followed)
@@ -215,8 +170,7 @@ class PlatformCrawl:
         followed.refresh(query)
 
     def _page_failed(self, followed: Followed, error: FetchError) -> None:
-        now = time.time()
-        pace = self._ground.job.pace
+        now, pace = time.time(), self._ground.job.pace
         at = next_try(error.kind, followed.failures + 1, now, error.retry_after, self._random, pace=pace)
         followed.fail(error, (at or now) - now, now)
         if followed.ended:
@@ -252,7 +206,7 @@ class PlatformCrawl:
                 self._leased.appendleft(job)
         if turn is None:
             return None
-        self._granted -= self._budget is not None
+        self._budget.use()
         self._visiting[job.item] = job
         return job, turn
 
@@ -280,7 +234,7 @@ class PlatformCrawl:
         if decision.verdict != "accept":
             return False
         self._ground.tally.describe(job.description, decision)
-        self._described.add(job.item)
+        self._outcomes.described.add(job.item)
         followed.accept()
         followed.under_way -= 1
         return True
@@ -364,23 +318,14 @@ class PlatformCrawl:
 
     async def _afford(self) -> bool:
         """See that an item of the budget is there, waiting for one where the job does."""
-        ground, budget = self._ground, self._budget
         while not self._is_ending():
-            if budget is None or self._granted:
+            wait_s = await self._budget.lacks(len(self._leased) + 1)
+            if wait_s is None:
                 return True
-            asked = min(GRANTED, len(self._leased) + 1)
-            grant = await ground.rows(ground.catalog.spend, self.platform, budget, asked, time.time())
-            self._granted = grant.granted
-            spent = await ground.rows(ground.catalog.spent, self.platform, time.time())
-            ground.tally.budget_left[self.platform] = max(0, budget - spent)
-            if grant.granted:
-                ground.tally.waits.pop(self.platform, None)
-                continue
-            ground.tally.waits[self.platform] = f"budget of {budget} items an hour"
-            if not ground.job.wait or budget < 1:  # of a budget of nothing, nothing ever comes
+            if not self._ground.job.wait or self._budget.is_nothing:
                 self.ending, self._is_over = "budget", True
                 return False
-            await ground.pause(min(max(grant.wait_s, 0.05), IDLE_S))
+            await self._ground.pause(min(max(wait_s, 0.05), IDLE_S))
         return False
 
     async def _way(self, preferred: str | None = None) -> Turn | None:
@@ -390,7 +335,7 @@ class PlatformCrawl:
         """
         while not self._is_ending():
             now = time.time()
-            turn = self._turn(now, preferred)
+            turn = self._ways.take_preferred(now, preferred)
             if turn is None:
                 if not await self._wait_for_ways(now):
                     return None
@@ -403,18 +348,6 @@ class PlatformCrawl:
                 self._ground.tally.waits.pop(self.platform, None)
                 return turn
         return None
-
-    def _turn(self, now: float, preferred: str | None) -> Turn | None:
-        taken = [self._ways.take(now)]
-        if preferred is not None:
-            while taken[-1] is not None and taken[-1].egress.name != preferred and len(taken) < MAX_WAYS_TRIED:
-                taken.append(self._ways.take(now))
-        turns = [turn for turn in taken if turn is not None]
-        chosen = next((turn for turn in turns if turn.egress.name == preferred), turns[0] if turns else None)
-        for turn in turns:
-            if turn is not chosen:
-                self._ways.put_back(turn)
-        return chosen
 
     async def _wait_for_ways(self, now: float) -> bool:
         """Wait until some way may be used; False: that is too long, or only the operator can tell when."""
@@ -438,10 +371,12 @@ class PlatformCrawl:
         answer: Answer | None = None
         try:
             started = time.time()
-            verb = "visit" if ground.job.fetch else "describe"
-            answer = await ground.workers.ask(self._asked(followed, turn.egress, verb, ref=job.ref))
-            self._account(job, turn, answer, started)
-            await self._conclude(job, followed, answer)
+            answer = await ground.workers.ask(self._calls.visit(followed, turn.egress, job.ref))
+            self._outcomes.account(job, turn, answer, started)
+            if answer.error is None:
+                await self._outcomes.keep(job, followed, answer)
+            elif (left := await self._outcomes.fail(job, followed, answer, self._again)) is not None:
+                self._empty_until = min(self._empty_until, time.monotonic() + left)
             del self._visiting[job.item]
         except LeaseLost:
             ground.note(f"{self.platform}: another process took over items of this one: it was slow, or clocks differ")
@@ -456,108 +391,8 @@ class PlatformCrawl:
                 self._empty_until = 0.0  # what was not kept leaves its room to another
             self.bell.ring()
 
-    def _account(self, job: Job, turn: Turn, answer: Answer, started: float) -> None:
-        """Count a visit, and tell its way how it went."""
-        ground, error = self._ground, answer.error
-        ground.tally.requests += answer.requests
-        self._report(turn, error, job.ref.id)
-        size = answer.fetched.size if answer.fetched is not None else 0
-        kind, reason = (None, "") if error is None else (error.kind, error.reason)
-        ground.attempts.append(
-            Attempt(job.item, "visit", turn.egress.name, started, answer.seconds, answer.requests, size, kind, reason)
-        )
-        if answer.description is not None and answer.decision is not None and error is None:
-            ground.tally.describe(answer.description, answer.decision)
-
-    def _report(self, turn: Turn, error: FetchError | None, item: str | None) -> None:
-        """Tell way and platform how a call went. Raises WorkspaceError where the disk is full."""
-        now, ground = time.time(), self._ground
-        kind = error.kind if error else None
-        if error is not None:
-            ground.tally.errors[error.kind] += 1
-            if error.reason == DISK:
-                raise WorkspaceError(f"{ground.folder.path}: no space is left; free some and crawl again")
-            if error.reason == DIED:
-                self._ways.put_back(turn)  # that says nothing of the way
-                return
-        if item is not None:
-            self._breaker.report(item, kind, now)
-        self._ways.report(turn.egress.name, kind, now, error.retry_after if error else None)
-        if kind == "bot":
-            ground.note(
-                f"{self.platform}: egress {turn.egress.name} met a bot check: stopped; it is not used again before you "
-                "have looked into it. See: speechmill crawl status"
-            )
-
-    async def _conclude(self, job: Job, followed: Followed, answer: Answer) -> None:
-        """Keep what came of a visit."""
-        ground, description, decision = self._ground, answer.description, answer.decision
-        if answer.error is not None:
-            await self._failed(job, followed, answer)
-            return
-        if description is None or decision is None:
-            raise RuntimeError(f"{self.platform}: a worker answered a visit with nothing")
-        if decision.verdict == "accept" and answer.fetched is not None:
-            stored = await ground.files(ground.storing.keep, job, answer)
-            ground.tally.store(answer.duration or description.duration or 0.0, answer.fetched.size)
-            followed.kept += 1
-            if ground.decoder is not None:
-                await ground.files(ground.decoder.put, stored, followed.wanted, answer.fetched.path)
-        else:
-            await ground.rows(ground.catalog.described, ground.owner, job.item, description, decision, time.time())
-            if decision.verdict == "accept":
-                self._described.add(job.item)
-                followed.accept()
-                return
-        followed.open -= 1
-
-    async def _failed(self, job: Job, followed: Followed, answer: Answer) -> None:
-        ground, error, now = self._ground, answer.error, time.time()
-        known = answer.description is not None and answer.decision is not None and answer.decision.verdict == "accept"
-        if known:
-            await ground.rows(
-                ground.catalog.described, ground.owner, job.item, answer.description, answer.decision, now
-            )
-        max_failures, pace = ground.job.options.max_failures, ground.job.pace
-        at = next_try(error.kind, job.failures + 1, now, error.retry_after, self._random, max_failures, pace=pace)
-        await ground.rows(
-            ground.catalog.failed, ground.owner, job.item, error.kind, error.reason, error.detail, now, at
-        )
-        followed.open -= at is None
-        if at is not None:
-            self._empty_until = min(self._empty_until, time.monotonic() + at - now)
-
-    # -- what is asked
-
-    def _asked(self, followed: Followed, egress: Egress, verb: Any, **fields: Any) -> Asked:
-        job, options, listing = self._ground.job, self._ground.job.options, followed.listing
-        return Asked(
-            backend=self.platform,
-            config=listing.config if verb == "discover" else self._visit_configs[listing.id],
-            connection=self._connection(egress),
-            verb=verb,
-            language=job.language,
-            caption_languages=options.caption_languages,
-            caption_kinds=job.caption_kinds,
-            reference=options.audio == "reference",
-            **fields,
-        )
-
-    def _connection(self, egress: Egress) -> Connection:
-        if egress.name not in self._connections:
-            self._connections[egress.name] = connection_of(
-                self._ground.job, self.platform, egress, self._ground.folder.path, self._cookies
-            )
-        return self._connections[egress.name]
-
-
-def refused_by(catalog: Catalog, listing: Listing, language: str | None) -> int:
-    """Count stored items that today's policy doesn't accept, where there is a limit for which they could count."""
-    wanted = wanted_of(listing.config)
-    if wanted.limit is None:
-        return 0
-    return sum(decide(wanted, one.description, language).verdict != "accept" for one in catalog.hand_over([listing.id]))
-
-
-def _pages(followed: Followed) -> int:
-    return followed.pages
+    def _again(self, error: FetchError, failures: int) -> float | None:
+        """Return when an item is tried again that has failed so often in a row; None: not by itself."""
+        job, now = self._ground.job, time.time()
+        most = job.options.max_failures
+        return next_try(error.kind, failures, now, error.retry_after, self._random, most, pace=job.pace)

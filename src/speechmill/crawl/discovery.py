@@ -7,16 +7,16 @@ lacks of its limit. One that had ended is started over once a run, and ends at t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec import Struct, structs
 
 from speechmill.core.errors import FetchError
 from speechmill.core.remote import Decision, Page, Wanted
-from speechmill.crawl.policy import listed
+from speechmill.crawl.policy import decide, listed
 from speechmill.crawl.workers import wanted_of
-from speechmill.store.catalog import Query
+from speechmill.store.catalog import Catalog, Query
 from speechmill.store.denied import Denied, item_name
 from speechmill.store.takedowns import crawled_id
 
@@ -38,6 +38,14 @@ def without_denied(page: Page, denied: Denied) -> Page:
     """Leave out what was purged from the workspace."""
     kept = (ref for ref in page.refs if not denied.holds(item_name(crawled_id(ref.platform, ref.id))))
     return structs.replace(page, refs=tuple(kept))
+
+
+def refused_by(catalog: Catalog, listing: Listing, language: str | None) -> int:
+    """Count stored items that today's policy doesn't accept, where there is a limit for which they could count."""
+    wanted = wanted_of(listing.config)
+    if wanted.limit is None:
+        return 0
+    return sum(decide(wanted, one.description, language).verdict != "accept" for one in catalog.hand_over([listing.id]))
 
 
 class Followed:
@@ -132,3 +140,14 @@ class Followed:
         if error.kind == "permanent" or self.failures >= most:
             self.ended = True
             self.broken = error.kind != "permanent"
+
+
+def hungriest(listings: Collection[Followed], enough: int, now: float) -> Followed | None:
+    """Return the listing to be asked next, the one with fewest pages so far; None while enough items are ready."""
+    if sum(one.ready for one in listings) >= enough:
+        return None
+    return min((one for one in listings if one.is_hungry(now)), key=_pages, default=None)
+
+
+def _pages(followed: Followed) -> int:
+    return followed.pages

@@ -30,6 +30,7 @@ from speechmill.pipeline.crawl_options import CrawlOptions, Egress
 from speechmill.store.catalog import EgressState
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
+MAX_WAYS_TRIED = 8  # for the one that is preferred
 HORIZON_S = 2.0  # turns that lie further ahead are not given: too much may happen until then
 BUSY_S = 0.05  # how soon to ask again while every way has all the visits that it may have
 RATE_REST_S, RATE_GROWTH, RATE_CAP_S = 15.0, 2.0, 900.0
@@ -181,6 +182,19 @@ class Ways:
             return True
         self.put_back(turn)
         return False
+
+    def take_preferred(self, now: float, name: str | None) -> Turn | None:
+        """Take a turn by that way if it has one soon, else the next by any."""
+        taken = [self.take(now)]
+        if name is not None:
+            while taken[-1] is not None and taken[-1].egress.name != name and len(taken) < MAX_WAYS_TRIED:
+                taken.append(self.take(now))
+        turns = [turn for turn in taken if turn is not None]
+        chosen = next((turn for turn in turns if turn.egress.name == name), turns[0] if turns else None)
+        for turn in turns:
+            if turn is not chosen:
+                self.put_back(turn)
+        return chosen
 
     def put_back(self, turn: Turn) -> None:
         """Give a turn back that nothing was asked with."""
