@@ -4,13 +4,14 @@
 import json
 import shutil
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.conftest import write_tone
 
 from speechmill import api
-from speechmill.formats.flac import write_flac
+from speechmill.formats.flac import FlacReader, write_flac
 from speechmill.pipeline.audit import audit
 from speechmill.pipeline.audit.rows import wrong_text
 from speechmill.store.workspace import Workspace
@@ -175,8 +176,6 @@ def test_audio_that_is_gone(out):
 
 
 def test_audio_of_another_length(out):
-    import numpy as np
-
     write_flac(flacs(out)[0], np.zeros(24_000, np.float32), 24_000)
     assert "is 1.000 s long, its recording 2." in failed(out)["audio"]
 
@@ -188,6 +187,14 @@ def test_audio_with_a_bit_turned_over(out):
     path.write_bytes(content)
     assert failed(out)["audio-decoded"].startswith("canonical-audio-corrupt")
     assert failed(out, decode=0) == {}
+
+
+def test_audio_of_another_recording_that_is_as_long(out):
+    path = flacs(out)[0]
+    with FlacReader(path) as reader:
+        samples = np.concatenate(list(reader.frames())) / 65536
+    write_flac(path, samples.astype(np.float32), 24_000)
+    assert failed(out)["audio-decoded"].startswith("its peak is -")
 
 
 def test_an_original_that_has_changed(out, tmp_path):

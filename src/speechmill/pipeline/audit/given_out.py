@@ -77,7 +77,9 @@ def _rows(sheet: Sheet, place: str, marker: Export, index: Index, kept: dict[str
     """Compare an export with the dataset that it is of. Returns whether it is of the one that is there."""
     sheet.saw(marker.segments)
     if (marker.table, marker.decisions) != (index.table, index.decisions):
-        sheet.add(place, f"made of an earlier dataset; write it anew with: speechmill export {place.split('/')[-1]}")
+        sheet.add(
+            place, f"made of an earlier dataset; write it anew with: speechmill export WORKSPACE {place.split('/')[-1]}"
+        )
         return False
     if marker.shards and sum(shard.segments for shard in marker.shards) != marker.segments:
         sheet.add(place, f"it says {marker.segments} segments, and its shards have another number")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ TOLERANCE_S = 0.002  # a duration is that of the original's timeline
 
 def check_sound(workspace: Workspace, limit: int | None) -> list[Check]:
     """Check headers of all audio, and decode that of `limit` recordings (None: of all), drawn by their ids."""
-    columns = ["id", "uri", "sha256", "duration", "audio", "origin", "alias_of"]
+    columns = ["id", "uri", "sha256", "duration", "audio", "peak_dbfs", "origin", "alias_of"]
     with pq.ParquetFile(workspace.dataset / "recordings.parquet") as file:
         rows = [row for row in file.read(columns=columns).to_pylist() if row["audio"] and not row["alias_of"]]
     drawn = {row["id"] for row in sorted(rows, key=lambda row: digest(row["id"]))[:limit]}
@@ -30,8 +31,9 @@ def check_sound(workspace: Workspace, limit: int | None) -> list[Check]:
         paths = [workspace.root / path for path in row["audio"]]
         fine = [path for path in paths if _header(headers, path, row)]
         if row["id"] in drawn:
-            for path in fine:
-                _decoded(decoded, path, row["id"])
+            peaks = [_decoded(decoded, path, row["id"]) for path in fine]
+            if len(fine) == len(paths):
+                _peak(decoded, peaks, row)
             _original(originals, row)
     check_hashes(originals, workspace, rows)
     return [headers.done(), decoded.done(), originals.done()]
@@ -53,15 +55,28 @@ def _header(sheet: Sheet, path: Path, row: dict[str, Any]) -> bool:
     return True
 
 
-def _decoded(sheet: Sheet, path: Path, recording_id: str) -> None:
-    """All samples decode, and have the MD5 and the number that the header states."""
+def _decoded(sheet: Sheet, path: Path, recording_id: str) -> int | None:
+    """All samples decode, and have the MD5 and the number that the header states. Returns their peak, of 32,768."""
     sheet.saw()
+    peak = 0
     try:
         with FlacReader(path) as reader:
-            for _samples in reader.frames():
-                pass
+            for samples in reader.frames():
+                peak = max(peak, int(samples.max(initial=0)), -int(samples.min(initial=0)))
     except AudioError as error:
         sheet.add(recording_id, f"{error.reason}: {error.detail}")
+        return None
+    return peak
+
+
+def _peak(sheet: Sheet, peaks: list[int | None], row: dict[str, Any]) -> None:
+    """Audio is as loud as it was when it was written: that of another recording has its own hash, and fits it."""
+    found = [peak for peak in peaks if peak is not None]
+    if len(found) < len(peaks):
+        return  # said already
+    peak_dbfs = round(20 * math.log10(max(found) / 32768), 2) if any(found) else None
+    if peak_dbfs != row["peak_dbfs"]:
+        sheet.add(row["id"], f"its peak is {peak_dbfs} dBFS, its recording's {row['peak_dbfs']}: audio of another one")
 
 
 def _original(sheet: Sheet, row: dict[str, Any]) -> None:
