@@ -215,6 +215,14 @@ def test_a_part_of_the_ledger_that_is_broken_gone_or_misplaced(out):
     assert failed(out)["ledger-parts"] == "'no_stage' is no name of a stage and its fingerprint"
 
 
+def test_a_part_of_another_stage(out):
+    (vad, *_rest), (segment, *_others) = (
+        sorted((out / "stages").glob(f"{one}-*/*/*.parquet")) for one in ("vad", "segment")
+    )
+    shutil.copy(segment, vad)
+    assert failed(out) == {"ledger-parts": "it has the column 'segments', which another stage writes"}
+
+
 def test_a_dataset_that_is_not_of_its_decisions(out):
     (path,) = (out / "decisions").glob("*.parquet")
     edit(path, lambda rows: rows.pop())

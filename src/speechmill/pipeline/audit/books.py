@@ -106,7 +106,7 @@ def check_duplicates_of(workspace: Workspace) -> Check:
 
 def check_parts(workspace: Workspace) -> Check:
     """Every part of the ledger can be read, and lies where its stage's do."""
-    sheet = Sheet("ledger-parts")
+    sheet, columns = Sheet("ledger-parts"), _columns_of_stages(workspace)
     for path in sorted((workspace.root / "stages").glob("*/*/*")):
         name = path.relative_to(workspace.root).as_posix()
         if path.name.startswith("."):
@@ -118,12 +118,22 @@ def check_parts(workspace: Workspace) -> Check:
             sheet.add(name, "set aside, because it can't be read; run the corpus again, then: speechmill gc")
         elif path.suffix != ".parquet":
             sheet.add(name, "no part of a ledger")
-        elif problem := _part(path):
+        elif problem := _part(path, columns.get(path.parts[-3])):
             sheet.add(name, problem)
     return sheet.done()
 
 
-def _part(path: Path) -> str | None:
+def _columns_of_stages(workspace: Workspace) -> dict[str, set[str]]:
+    """Return what the stages of the newest run write, by their folders; nothing where its plan is lost."""
+    run = workspace.latest_run()
+    try:
+        nodes = read_plan(run).nodes if run is not None else ()
+    except (SpeechmillError, OSError):
+        return {}  # a finding of its own
+    return {node.folder: {*node.writes, *STATUS} for node in nodes}
+
+
+def _part(path: Path, columns: set[str] | None) -> str | None:
     try:
         table = read_parquet(path)
     except SpeechmillError as error:
@@ -132,6 +142,8 @@ def _part(path: Path) -> str | None:
         return f"it has no column {missing[0]!r}"
     if pc.any(pc.invert(pc.match_substring_regex(table["key"], "^[0-9a-f]{64}$"))).as_py():
         return "a key in it is none"
+    if columns is not None and (strange := sorted(set(table.column_names) - columns)):
+        return f"it has the column {strange[0]!r}, which another stage writes"
     return None
 
 
