@@ -80,3 +80,11 @@ def test_a_table_has_one_row_per_key(tmp_path):
         ledger.write("vad-1", "00000", ["speech"], [Result("a", {"speech": SPEECH})])
     assert ledger.table("vad-1", ["speech"])["key"].to_pylist() == ["a"]
     assert ledger.table("none-1", ["speech"]).num_rows == 0
+
+
+def test_a_name_is_kept_once_and_numbered_as_it_is_met(tmp_path):
+    ledger = Ledger(tmp_path)
+    first = "".join(["k", "1"])
+    assert [ledger.number(name) for name in (first, "k2", "k1")] == [0, 1, 0]
+    assert ledger.same("".join(["k", "1"])) is first
+    assert (ledger.find("k2"), ledger.find("k3")) == (1, None)

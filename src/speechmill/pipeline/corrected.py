@@ -16,17 +16,18 @@ from msgspec import structs
 from speechmill.core.columns import adds_rows_or_columns
 from speechmill.core.files import digest
 from speechmill.core.types import Source
+from speechmill.pipeline.packed import Packed
 from speechmill.pipeline.plan import Node
 from speechmill.store import corrections
 from speechmill.store.ledger import Renamed
 
 
-def with_corrections(sources: Iterable[Source], folder: Path) -> list[Source]:
+def with_corrections(sources: Sequence[Source], folder: Path) -> Sequence[Source]:
     """Give each source the corrections of its audio. `folder`: the workspace's corrections."""
     known = corrections.by_audio(folder)
     if not known:
-        return list(sources)
-    return [structs.replace(source, corrections=known.get(source.sha256, ())) for source in sources]
+        return sources
+    return Packed((structs.replace(one, corrections=known.get(one.sha256, ())) for one in sources), Source)
 
 
 def renamed(nodes: Sequence[Node], sources: Iterable[Source]) -> Renamed:

@@ -21,6 +21,7 @@ from speechmill.core.files import atomic
 from speechmill.core.groups import in_groups
 from speechmill.core.types import Source
 from speechmill.formats.manifest import arrow_schema, check_version, read_rows, reading, table_of
+from speechmill.pipeline.packed import Packed, stream_rows
 from speechmill.pipeline.pending import Member
 
 ROWS = 2048  # of a row group
@@ -34,9 +35,10 @@ def write_frozen(folder: Path, sources: Sequence[Source], members: Sequence[Memb
     _write(folder / "shards.parquet", members, Member)
 
 
-def read_frozen(folder: Path) -> tuple[list[Source], list[Member]]:
+def read_frozen(folder: Path) -> tuple[Packed[Source], Packed[Member]]:
     """Read all of it."""
-    return read_rows(folder / "sources.parquet", Source), read_rows(folder / "shards.parquet", Member)
+    sources, members = folder / "sources.parquet", folder / "shards.parquet"
+    return Packed(stream_rows(sources, Source), Source), Packed(stream_rows(members, Member), Member)
 
 
 def read_shards(folder: Path, shards: Collection[str]) -> tuple[list[Source], list[Member]]:

@@ -7,7 +7,8 @@ quarantined: it counts as failed until it is asked for with `--retry-failed`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from msgspec import Struct
 from speechmill.core.groups import in_groups
 from speechmill.core.types import Canonical, Source
 from speechmill.pipeline.intake import Memory
+from speechmill.pipeline.packed import Packed
 from speechmill.pipeline.plan import Node
 from speechmill.pipeline.worker import Task
 from speechmill.store.ledger import Ledger, State
@@ -38,19 +40,22 @@ class Member(Struct, frozen=True):
 
 
 def shards(
-    sources: Sequence[Source], memory: Memory, among: Callable[[Source], bool] = lambda _source: True
-) -> list[Member]:
+    sources: Iterable[Source], memory: Memory, among: Callable[[Source], bool] = lambda _source: True
+) -> Packed[Member]:
     """Cut a run's distinct, readable recordings into shards of about an hour of audio."""
-    members, number, seconds, count = [], 0, 0.0, 0
+    return Packed(_cut(sources, memory, among), Member)
+
+
+def _cut(sources: Iterable[Source], memory: Memory, among: Callable[[Source], bool]) -> Iterator[Member]:
+    number, seconds, count = 0, 0.0, 0
     for row, source in enumerate(sources):
         if source.alias_of or source.error or not among(source):
             continue
         duration = memory.duration(source.uri) or source.size / GUESSED_BYTES_PER_S
         if count and (seconds + duration > SHARD_S or count >= SHARD_RECORDINGS):
             number, seconds, count = number + 1, 0.0, 0
-        members.append(Member(f"{number:05d}", source.key, source.id, round(duration, 3), row))
+        yield Member(f"{number:05d}", source.key, source.id, round(duration, 3), row)
         seconds, count = seconds + duration, count + 1
-    return members
 
 
 def pending(
@@ -97,25 +102,31 @@ def tasks(
     Shard after shard, so that each gets few parts. Of the last ones together the longest come first: the last worker
     then ends soon after the others.
     """
-    waiting: dict[str, list[Member]] = {}
-    for member in members:
+    waiting: dict[str, array[int]] = {}  # by shard: places among the members
+    for place, member in enumerate(members):
         if needed.get(member.key):
-            waiting.setdefault(member.shard, []).append(member)
+            waiting.setdefault(member.shard, array("i")).append(place)
     order = sorted(waiting)
     for begin in range(0, len(order), SHARDS_AT_ONCE):
         group = order[begin : begin + SHARDS_AT_ONCE]
-        mine = [member for shard in group for member in sorted(waiting[shard], key=_longest_first)]
-        if group[-1] == order[-1]:
-            mine.sort(key=_longest_first)
+        mine = [members[place] for shard in group for place in waiting[shard]]
+        source = {member.key: sources[member.key] for member in mine}  # looked up in the order they lie in
+        mine.sort(key=_longest_first)
+        if group[-1] != order[-1]:
+            mine.sort(key=_shard)
         columns = _upstream(ledger, nodes, mine, needed)
         for member in mine:
             names = needed[member.key]
             limit = timeout_s or _time_limit([node for node in nodes if node.name in names], member.duration)
-            yield Task(sources[member.key], names, columns[member.key], member.shard, member.duration, limit)
+            yield Task(source[member.key], names, columns[member.key], member.shard, member.duration, limit)
 
 
 def _longest_first(member: Member) -> float:
     return -member.duration
+
+
+def _shard(member: Member) -> str:
+    return member.shard
 
 
 def _upstream(

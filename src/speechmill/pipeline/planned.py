@@ -91,7 +91,7 @@ def reopened(folder: Path, *, tasks: int = MOST_TASKS) -> Planned:
 
 def _planned(recorder: Recorder, corpus: Corpus, tasks: int) -> Planned:
     members = recorder.members
-    sources = [recorder.sources[member.key] for member in members]
+    sources = (recorder.sources[member.key] for member in members)
     shards = len({member.shard for member in members})
     return Planned(
         run=str(recorder.workspace.runs / recorder.plan.run),
@@ -157,7 +157,9 @@ def _conclude(folder: Path, max_failed: int, *, audio: bool) -> Summary:
     forget_inflight(recorder.workspace.root, recorder.plan.run)
     for node in recorder.plan.nodes:
         recorder.ledger.compact(node.folder)
-    write_report(recorder.workspace.root, audio=audio)
+    root = recorder.workspace.root
+    del recorder, sources  # the report needs none of it
+    write_report(root, audio=audio)
     return summary
 
 
@@ -174,7 +176,7 @@ def _undone(recorder: Recorder) -> int:
 def _remember(recorder: Recorder, folder: Path) -> float:
     """Count in what all who worked on a run have done. Returns when it began."""
     began = (folder / "plan.json").stat().st_mtime
-    keys = {source.id: source.key for source in recorder.sources.values()}
+    keys = {source.id: recorder.ledger.same(source.key) for source in recorder.sources.values()}
     for event in EventFiles(folder).new():
         if event.stage in recorder.spent and event.recording_id in keys:
             recorder.spent[event.stage].add(event)

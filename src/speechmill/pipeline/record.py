@@ -22,6 +22,7 @@ from speechmill.core.registry import Choice
 from speechmill.core.types import Failed, Source
 from speechmill.pipeline.corrected import renamed
 from speechmill.pipeline.events import Event
+from speechmill.pipeline.packed import ByKey, Packed
 from speechmill.pipeline.pending import Member, pending, tasks, without_audio
 from speechmill.pipeline.plan import Node, Plan
 from speechmill.pipeline.worker import Death, Engine, Outcome, Task, inflight
@@ -98,11 +99,9 @@ class Recorder:
         self.plan = plan
         self.workspace = Workspace(Path(plan.workspace))
         self.ledger = Ledger(self.workspace.root, renamed(plan.nodes, sources))
-        self.sources: dict[str, Source] = {}
-        for source in sources:
-            self.sources.setdefault(source.key, source)
         self.members = members
-        self._places = {member.key: place for place, member in enumerate(members)}
+        self._by_key = ByKey(members, self.ledger.number, self.ledger.find)
+        self.sources = ByKey(sources, self.ledger.number, self.ledger.find)
         self.ledger.homes = self._homes({})
         self.observer = observer
         self._processed = {node.name: bytearray(len(members)) for node in plan.nodes}  # 1: has a new result
@@ -127,13 +126,13 @@ class Recorder:
         """
         located = self.ledger.locate(node.folder for node in self.plan.nodes)
         self.ledger.homes = self._homes(located)
-        self.members = [self._at_home(member) for member in self.members]
+        self.members = Packed(map(self._at_home, self.members), Member)
 
     def _homes(self, located: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         """Return where each result's name may lie; names of one shard share one tuple."""
         homes, same = dict(located), dict[tuple[str, ...], tuple[str, ...]]()
         for member in self.members:
-            for name in self._names(member.key):
+            for name in map(self.ledger.same, self._names(member.key)):
                 found = (member.shard, *member.homes, *located.get(name, ()))
                 found = tuple(dict.fromkeys(found)) if len(found) > 1 else found
                 homes[name] = same.setdefault(found, found)
@@ -169,7 +168,7 @@ class Recorder:
 
     def count_in(self, stage: str, key: str) -> None:
         """Take note that a recording has a new result of a stage."""
-        if (place := self._places.get(key)) is not None:
+        if (place := self._by_key.place(key)) is not None:
             self._processed[stage][place] = 1
 
     def record(
@@ -179,9 +178,9 @@ class Recorder:
         first = True
         while needed := self._needed(nodes, retry_failed and first):
             if first:
-                waiting = [member for member in self.members if member.key in needed]
+                waiting = (member.duration for member in self.members if member.key in needed)
                 self.observer.scope(Scope(self._events_path.parent, self.members, engine.workers))
-                self.observer.begin(len(waiting), sum(member.duration for member in waiting))
+                self.observer.begin(sum(member.key in needed for member in self.members), sum(waiting))
             before = self._attempts, len(self.ledger.corrupt)
             self._pass(engine, needed, timeout_s)
             if (self._attempts, len(self.ledger.corrupt)) == before:
@@ -198,7 +197,7 @@ class Recorder:
         missing = self._missing(nodes or self.plan.nodes, retry_failed)
         names = {name for stages in missing.values() for name in stages}
         found = [choice for stage in of if stage.name in names for choice in stage.choices]
-        waiting = [self.sources[member.key] for member in self.members]
+        waiting = (self.sources[member.key] for member in self.members)
         spoken = any(not source.sidecars and not source.text for source in waiting)
         given = any(choice.family == "transcripts" for choice in found)
         return [choice for choice in found if choice.family != "asr" or spoken or not given]
@@ -210,7 +209,7 @@ class Recorder:
             for member in group:
                 stages = pending(self.plan.nodes, states, member.key, retry_failed, names)
                 if stages and member.key not in self.changed:
-                    needed[member.key] = same.setdefault(stages, stages)
+                    needed[self.ledger.same(member.key)] = same.setdefault(stages, stages)
         return needed
 
     def _needed(self, nodes: Sequence[Node], retry_failed: bool) -> dict[str, tuple[str, ...]]:
@@ -236,7 +235,7 @@ class Recorder:
         """Write down that a recording's canonical audio is gone and its original no longer gives it."""
         detail = "canonical audio is gone, and could not be made again from the original"
         node = next(node for node in self.plan.nodes if node.name == stage)
-        shard = self.members[self._places[key]].shard
+        shard = self._by_key[key].shard
         failed = Failed(key, stage, "canonical-audio-missing", detail)
         self.ledger.write(node.folder, shard, node.writes, [Result(key, failed=failed)])
         self._count(stage, key)

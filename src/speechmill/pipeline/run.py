@@ -30,7 +30,7 @@ from speechmill.pipeline.corrected import with_corrections
 from speechmill.pipeline.events import FailedItem, StageCount, Summary, write_summary
 from speechmill.pipeline.frozen import read_frozen, read_shards, write_frozen
 from speechmill.pipeline.intake import Memory, discover
-from speechmill.pipeline.pending import shards
+from speechmill.pipeline.pending import Member, shards
 from speechmill.pipeline.plan import Node, Plan, check_backends, check_languages, nodes, non_default, stages, workable
 from speechmill.pipeline.provenance import versions
 from speechmill.pipeline.record import Observer, Recorder, Silent, forget_inflight
@@ -89,7 +89,7 @@ class Prepared(Struct, frozen=True):
     """A run before it starts: what will be done to what."""
 
     plan: Plan
-    sources: tuple[Source, ...]
+    sources: Sequence[Source]
     memory: Memory
 
 
@@ -100,22 +100,24 @@ def run(corpus: Corpus, engine: Engine, options: Options | None = None, observer
     workspace = Workspace.create(corpus.store)
     with workspace.held():
         prepared = prepare(corpus, workspace, options.limit, retrain=options.retrain)
-        recorder = start(prepared, workspace, observer)
-        summary = Summary(prepared.plan.run, time.time(), workers=engine.workers, versions=versions(corpus))
+        recorder, sources = start(prepared, workspace, observer), prepared.sources
+        del prepared  # what is remembered of files is as large as all that is needed from here on
+        summary = Summary(recorder.plan.run, time.time(), workers=engine.workers, versions=versions(corpus))
         try:
             ready_models(corpus, recorder, retry_failed=options.retry_failed)
-            trained = record(recorder, corpus, prepared.sources, engine, options)
-            finished = trained.counts | finish_corpus(recorder, corpus, prepared.sources, engine)
+            trained = record(recorder, corpus, sources, engine, options)
+            finished = trained.counts | finish_corpus(recorder, corpus, sources, engine)
         except KeyboardInterrupt:
             summary.exit_status = INTERRUPTED
             finished, trained = {}, Trained()
         except (OSError, SpeechmillError) as error:
             _stopped(summary, workspace, error)
             raise
-        _conclude(summary, recorder, prepared, finished, engine, options, trained.warnings)
+        _conclude(summary, recorder, sources, finished, engine, options, trained.warnings)
         if summary.exit_status != INTERRUPTED:
             for node in recorder.plan.nodes:
                 recorder.ledger.compact(node.folder)
+            del recorder, sources  # nor does the report need them
             write_report(workspace.root, audio=options.report_audio)
     return summary
 
@@ -173,7 +175,7 @@ def prepare(corpus: Corpus, workspace: Workspace, limit: int | None, *, retrain:
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:6]}"
     base, root = str(corpus.base.resolve()), str(workspace.root.resolve())
     plan = Plan(name, corpus.raw, base, root, found, versions(corpus), dict(corpus.settings))
-    return Prepared(plan, tuple(sources), memory)
+    return Prepared(plan, sources, memory)
 
 
 def _is_emptied(corpus: Corpus, workspace: Workspace) -> bool:
@@ -208,7 +210,7 @@ def start(prepared: Prepared, workspace: Workspace, observer: Observer, dates: D
 
 def reopen(
     folder: Path, observer: Observer, shards: Collection[str] | None = None, *, ledger: bool = True
-) -> tuple[Recorder, list[Source]]:
+) -> tuple[Recorder, Sequence[Source]]:
     """Open a run that was started elsewhere: all of it, or some shards with their own recordings only.
 
     ledger: whether results will be asked for; of a whole run they are looked for everywhere. Raises WorkspaceError.
@@ -216,7 +218,9 @@ def reopen(
     plan = read_plan(folder)
     # Where it is, not where it was when the run was planned: a workspace may have been moved.
     plan = structs.replace(plan, workspace=str(Workspace.open(folder.resolve().parents[1]).root))
-    sources, members = read_frozen(folder) if shards is None else read_shards(folder, shards)
+    frozen: tuple[Sequence[Source], Sequence[Member]]
+    frozen = read_frozen(folder) if shards is None else read_shards(folder, shards)
+    sources, members = frozen
     recorder = Recorder(plan, sources, members, observer)
     if shards is None and ledger:
         recorder.look_everywhere()
@@ -251,7 +255,7 @@ def _stopped(summary: Summary, workspace: Workspace, error: Exception) -> None:
 def _conclude(
     summary: Summary,
     recorder: Recorder,
-    prepared: Prepared,
+    sources: Sequence[Source],
     finished: dict[str, StageCount],
     engine: Engine,
     options: Options,
@@ -259,7 +263,7 @@ def _conclude(
 ) -> None:
     """Fill in the summary and write it."""
     summary.peak_rss_mb = round(engine.peak_rss_mb(), 1)
-    fill(summary, recorder, prepared.sources, options.max_failed, warnings)
+    fill(summary, recorder, sources, options.max_failed, warnings)
     summary.stages |= finished
     write_summary(recorder.workspace.runs / recorder.plan.run, summary)
     forget_inflight(recorder.workspace.root, recorder.plan.run)

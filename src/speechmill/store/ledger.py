@@ -63,6 +63,18 @@ class Ledger:
         """Parts set aside because they can't be read; their results are made again."""
         return self._parts.corrupt
 
+    def number(self, name: str) -> int:
+        """Return the number of a name that results lie under; names are numbered from 0 as they are met."""
+        return self._parts.number(name)
+
+    def find(self, name: str) -> int | None:
+        """Return the number of a name, if it has been met."""
+        return self._parts.find(name)
+
+    def same(self, name: str) -> str:
+        """Return the one copy of a name that is kept, so that whoever keeps names keeps no second one."""
+        return self._parts.names[self._parts.number(name)]
+
     def write(self, stage: str, shard: str, writes: Sequence[str], results: Sequence[Result]) -> Path:
         """Write one part. `stage` is `<name>-<fingerprint>`."""
         names = self.renamed.get(stage, {})

@@ -66,6 +66,10 @@ class Parts:
             self.names.append(name)
         return number
 
+    def find(self, name: str) -> int | None:
+        """Return an item's number, if it has been met."""
+        return self._numbers.get(name)
+
     def shards(self, stage: str) -> list[str]:
         """Return the shards that a stage has results of."""
         try:
