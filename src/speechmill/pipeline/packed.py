@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of which a corpus has as many as recordings, in few bytes: all of them are held, a few are structs at a time.
 
-A Source takes about a kilobyte as Python objects, with its strings; packed with its neighbours 200 bytes.
+A Source takes about a kilobyte as Python objects, with its strings; packed with its neighbours about a hundred bytes.
 """
 
 from __future__ import annotations
